@@ -1,0 +1,39 @@
+"The package's metadata, read from settings.ini."
+
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+parser = ConfigParser(delimiters=["="], interpolation=None)
+parser.read(here / "settings.ini", encoding="utf-8")
+cfg = parser["DEFAULT"]
+
+
+def lines(key: str) -> list[str]:
+    return [line for line in cfg[key].splitlines() if line.strip()]
+
+
+extras: dict[str, list[str]] = {}
+for line in lines("extras"):
+    extra, requirement = line.split(":", 1)
+    extras.setdefault(extra.strip(), []).append(requirement.strip())
+
+setup(
+    name=cfg["lib_name"],
+    version=cfg["version"],
+    description=cfg["description"],
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author=cfg["author"],
+    license=cfg["license"],
+    keywords=cfg["keywords"].split(),
+    classifiers=lines("classifiers"),
+    packages=find_packages(include=["mlops_nb", "mlops_nb.*"]),
+    package_data={"mlops_nb": ["templates/*.ipynb", "assets/*"]},
+    install_requires=lines("requirements"),
+    extras_require=extras,
+    python_requires=f">={cfg['min_python']}",
+    entry_points={"console_scripts": lines("console_scripts")},
+)
