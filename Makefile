@@ -1,0 +1,55 @@
+# Works on a bare machine with python3 (3.11 or 3.12) and make; everything lands in .uv and .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := .uv/bin/uv
+READY := .venv/.ready
+# Bytecode is written at first import, once: without it every kernel start compiles torch again.
+export PYTHONDONTWRITEBYTECODE :=
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help setup demo test check lint nbs tests readme templates lab docs lock export clean
+
+help:            ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+setup: $(READY)  ## .venv with every locked package and this project, editable
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 13) else \
+	    "Found Python %d.%d; mlops_nb runs on 3.11 and 3.12. Run: make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet uv
+
+$(READY): requirements.lock settings.ini setup.py pyproject.toml | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+demo: $(READY)   ## the main job, on rendered road scenes: camera images to a watched model
+	$(BIN)/mlops-nb --workspace demo-workspace demo $(ARGS)
+
+test: check nbs tests  ## everything CI runs
+
+check: $(READY)  ## generated files and README agree with the notebooks; lint and format
+	$(BIN)/python tests/check_export.py
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+nbs: $(READY)    ## every cell of every library notebook
+	$(BIN)/nbdev-test --n-workers 2
+
+tests: $(READY)  ## properties, failures, walks, doors
+	$(BIN)/python -m pytest $(ARGS)
+
+lab: $(READY)    ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab nbs
+
+readme: $(READY) ## README.md from nbs/index.ipynb
+	$(BIN)/python tests/check_export.py --write
+
+lock: $(UV)      ## requirements.lock from settings.ini: universal, with hashes, without addresses
+	$(UV) pip compile --python $(PYTHON) --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --no-emit-package mlops-nb --override overrides.txt \
+	    requirements.in -o requirements.lock
+
+clean:           ## forget environments and the demo's workspace
+	rm -rf .venv .uv demo-workspace
