@@ -1,0 +1,1 @@
+"Steps are notebooks: typed parameters, plan, cache, run, resume."
