@@ -1,0 +1,21 @@
+"From a folder to a checked, versioned, split dataset, and a look at it."
+
+from importlib import import_module
+
+_HOMES = {
+    "items": ("Item", "Problem"),
+    "formats": ("detect", "read_folder"),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    "Lance and FiftyOne are imported when the first function that needs them is used."
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_HOME))
