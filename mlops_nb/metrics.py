@@ -18,7 +18,10 @@ def _pairs(label: Sequence, predicted: Sequence) -> tuple[np.ndarray, np.ndarray
             f"Got labels of shape {truth.shape} and predictions of shape {said.shape}. "
             "Pass one label per prediction, and at least one."
         )
-    missing = sum(x is None or x != x for x in [*truth.tolist(), *said.tolist()])
+    missing = sum(
+        x is None or (isinstance(x, float) and np.isnan(x))
+        for x in [*truth.tolist(), *said.tolist()]
+    )
     if missing:
         raise ValueError(
             f"{missing} of {2 * len(truth)} labels and predictions are missing (None or NaN). "
