@@ -125,7 +125,9 @@ def execute(
         progress(cells[0], total)
 
     write_atomic(page, json.dumps(notebook, indent=1))
+    kernel = notebook.get("metadata", {}).get("kernelspec", {}).get("name", "python3")
     options = {
+        "kernel_name": kernel,
         "resources": {"metadata": {"path": str(folder)}},
         "kernel_manager_class": _kernel_class(environ, log, started),
         "on_cell_start": begin,
@@ -136,6 +138,9 @@ def execute(
             papermill(_escaped(page), _escaped(page), **options)
         except stopped as err:
             raise NotebookFailed(_cell_failure(err), page) from None
+        except KeyError as err:  # jupyter_client: no such kernel
+            missing = f"no kernel is called {kernel!r} here; install it, or choose python3"
+            raise NotebookFailed(Failure("before the first cell", missing, ()), page) from err
         except RuntimeError as err:  # nbclient: the kernel did not start, or died
             raise NotebookFailed(
                 _kernel_failure(f"cell {cells[0]}", started[0], log), page
