@@ -208,3 +208,9 @@ def test_nothing_tracked_names_a_machine():
         ):
             found = bad.search(path.read_text("utf-8"))
             assert not found, f"{name} names {found[0]!r}, a path of one machine"
+
+
+@pytest.mark.parametrize("first", ["import mlops_nb.evaluate", "from mlops_nb import evaluate"])
+def test_a_verb_named_like_its_room_stays_the_verb(first):
+    code = f"{first}\nfrom mlops_nb.evaluate import gate\nfrom mlops_nb import evaluate\nevaluate.__call__"
+    subprocess.run([sys.executable, "-c", code], check=True)
