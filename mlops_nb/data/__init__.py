@@ -5,6 +5,9 @@ from importlib import import_module
 _HOMES = {
     "items": ("Item", "Problem"),
     "formats": ("detect", "read_folder"),
+    "store": ("Version", "datasets", "digest", "quarantine", "read", "resolve", "versions"),
+    "ingestion": ("Ingested", "ingest"),
+    "splitting": ("Split", "split"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)
