@@ -158,9 +158,9 @@ def _own_code(folder: Path, sources: list[str]) -> dict[str, str]:
             seen.add(root)
             for path in _files_of(folder, root):
                 source = path.read_bytes()
-                found[f"{root}/{path.name}@{len(found)}"] = hashlib.sha256(source).hexdigest()
+                found[str(path)] = hashlib.sha256(source).hexdigest()
                 todo.append(source.decode("utf-8", "replace"))
-    return found
+    return {str(os.path.relpath(path, folder)): digest for path, digest in found.items()}
 
 
 def _files_of(folder: Path, root: str) -> list[Path]:
