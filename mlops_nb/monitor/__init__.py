@@ -1,0 +1,18 @@
+"""Clips of predictions against a reference: what moved, is it chance, and whom to wake."""
+
+from mlops_nb.monitor.clips import Reference, reference
+from mlops_nb.monitor.paging import acknowledge, page
+from mlops_nb.monitor.shift import Alert, Finding, Watch, WatchPolicy, Window, watch
+
+__all__ = [
+    "Alert",
+    "Finding",
+    "Reference",
+    "Watch",
+    "WatchPolicy",
+    "Window",
+    "acknowledge",
+    "page",
+    "reference",
+    "watch",
+]
