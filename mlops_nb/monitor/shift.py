@@ -239,11 +239,37 @@ def _clips_agree(lengths: list[int], reference: Reference) -> None:
         )
 
 # %% ../../nbs/12b_monitor_shift.ipynb #57e398d7
-def _alert(level: str, found: Finding, clip: tuple, *, threshold: float, model_id: str) -> Alert:
-    name, _, arrived = clip
-    sentence = f"{level.capitalize()} after {arrived} frames of {model_id}: {found}."
+def _window(
+    index: int,  # 1, 2, 3 ...
+    done: list[tuple[str, list[int], int]],  # complete clips so far
+    found: tuple[Finding, ...],  # of this check
+    policy: WatchPolicy,
+) -> Window:
+    "What one check says."
+    clips = min(len(done), policy.window_clips[-1])
+    first = 1 + min(frames[0] for _, frames, _ in done[-clips:])
+    limit = alpha_spending(index, policy.alpha)
+    kept = tuple(f for f in found if f.p_adjusted <= 0.05)
+    return Window(index, first, done[-1][2], clips, found[0].p_adjusted, limit, kept)
+
+
+def _alert(
+    window: Window,
+    found: Finding,  # what moved most surely
+    policy: WatchPolicy,
+    *,
+    clip: str,  # the last one counted
+    model_id: str,
+) -> Alert | None:
+    "The page or ticket that a check is worth, if any."
+    ticket = alpha_spending(window.index, policy.ticket_alpha)
+    if found.p_adjusted > ticket:
+        return None
+    page = found.p_adjusted <= window.threshold
+    level, limit = ("page", window.threshold) if page else ("ticket", ticket)
+    sentence = f"{level.capitalize()} after {window.last_frame} frames of {model_id}: {found}."
     move = found.statistic, found.class_name, found.before, found.after, found.p_adjusted
-    return Alert(level, arrived, name, *move, threshold, model_id, sentence)
+    return Alert(level, window.last_frame, clip, *move, limit, model_id, sentence)
 
 # %% ../../nbs/12b_monitor_shift.ipynb #fc809e61
 def watch(
@@ -254,7 +280,7 @@ def watch(
     ended: bool = False,  # True: nothing follows, so the last clips are complete too
 ) -> Watch:
     "Compare a log with the reference, clip by clip, at a stated rate of false pages per life."
-    known = reference.rows
+    known, cut = reference.rows, reference.frames_per_clip
     if len(known) < policy.needed_clips:
         raise ValueError(
             f"The reference has {len(known)} clips; this policy needs {policy.needed_clips} to be "
@@ -262,30 +288,20 @@ def watch(
         )
     ids, names, predicted, scores = frames_of(log, reference.classes, reference.model_id)
     done, late = completed(names, policy.idle_frames, ended)
-    cut = reference.frames_per_clip
     how = {"ids": ids, "frames_per_clip": cut}
     some = [summary(frames, predicted, scores, **how) for _, frames, _ in done]
     rows = np.array(some, np.float32).reshape(-1, known.shape[1])
-    ranks = _ranks(known, rows)
+    ranks, windows, alerts = _ranks(known, rows), [], {}
     fixed = {"reference": reference, "known": known, "policy": policy}
-    start, windows, alerts, level = policy.window_clips[0], [], [], 0
+    start = policy.window_clips[0]
     for index, end in enumerate(range(start, len(done) + 1, policy.every_clips), 1):
         if index == 1:
             _clips_agree([min(len(c[1]), cut or len(c[1])) for c in done[:start]], reference)
         found = _check(rows[:end], tuple(r[:end] for r in ranks), **fixed)
-        clips = min(end, policy.window_clips[-1])
-        span = min(min(c[1]) for c in done[end - clips : end]) + 1, done[end - 1][2]
-        best, limit = found[0].p_adjusted, alpha_spending(index, policy.alpha)
-        kept = tuple(f for f in found if f.p_adjusted <= 0.05)
-        windows.append(Window(index, *span, clips, best, limit, kept))
-        softer = alpha_spending(index, policy.ticket_alpha)
-        reached = 2 if best <= limit else 1 if best <= softer else 0
-        if reached > level:
-            name, allowed = ("page", limit) if reached == 2 else ("ticket", softer)
-            alerts.append(
-                _alert(
-                    name, found[0], done[end - 1], threshold=allowed, model_id=reference.model_id
-                )
-            )
-            level = reached
-    return Watch(reference.model_id, tuple(windows), tuple(alerts), len(ids), len(done), late)
+        windows.append(_window(index, done[:end], found, policy))
+        who = {"clip": done[end - 1][0], "model_id": reference.model_id}
+        alert = _alert(windows[-1], found[0], policy, **who)
+        if alert and alert.level not in alerts and "page" not in alerts:
+            alerts[alert.level] = alert
+    told = tuple(alerts.values())
+    return Watch(reference.model_id, tuple(windows), told, len(ids), len(done), late)
