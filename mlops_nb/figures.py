@@ -66,7 +66,9 @@ def _worst(counts: np.ndarray, classes: Sequence[str], top: int) -> str:
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:top]
     pairs = [(i, j) for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True)]
-    named = [f"{wrong[i, j]:,} {classes[i]} read as {classes[j]}" for i, j in pairs if wrong[i, j]]
+    named = [
+        f"{wrong[i, j]:,} × {classes[i]} read as {classes[j]}" for i, j in pairs if wrong[i, j]
+    ]
     return "Most often wrong: " + "; ".join(named) if named else "Nothing is confused."
 
 
@@ -90,7 +92,7 @@ def confusion_figure(
 
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     small = 9 if k <= 20 else 6.5
-    figure, (ax,) = _blank(6.2 if k <= 12 else 8.6)
+    figure, (ax,) = _blank(6.2 if k <= 12 else 7.4)
     ax.spines[:].set_visible(False)
     drawn = ax.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
     ax.set_xticks(range(k), classes, rotation=90 if k > 4 else 0, fontsize=small)
@@ -103,6 +105,7 @@ def confusion_figure(
     bar.outline.set_visible(False)
     if k <= 12:
         _write_counts(ax, counts, share)
+    figure.get_layout_engine().set(rect=(0, 0, 0.985, 1))
     figure.suptitle(_worst(counts, classes, 2), fontsize=9.5, color=INK, x=0.01, ha="left")
     return figure
 
@@ -151,7 +154,7 @@ def slices_figure(
     _draw_slices(ax, parts, place=place, limit=limit)
     for value, colour, style in ((overall, QUIET, "-"), (limit, INK, (0, (4, 3)))):
         if value is not None:
-            ax.axvline(value, color=colour, linewidth=1, linestyle=style, zorder=0)
+            ax.axvline(value, color=colour, linewidth=1.1, linestyle=style, zorder=1.5)
     ax.set_yticks(place, [f"{p.name}: {p.value}" for p in parts], fontsize=8.5)
     ax.set_ylim(place[-1] + 0.8, -0.8)
     ax.tick_params(axis="y", length=0)
@@ -167,10 +170,14 @@ def slices_figure(
 
 # %% ../nbs/04b_figures.ipynb #5b04f80d
 def _mark(ax: "Axes", at: float, *, text: str, colour: str, top: float) -> None:
+    "A dashed vertical; 'world changed' speaks to its left and 'paged' to its right, where they fit."
+    low, high = ax.get_xlim()
+    where = (at - low) / (high - low)
+    leftwards = where > (0.3 if top > 0.95 else 0.85)
     ax.axvline(at, color=colour, linewidth=1.4, linestyle=(0, (5, 3)))
     ax.text(
         at, top, f" {text} at {at:,.0f} ", transform=ax.get_xaxis_transform(), va="top",
-        ha="right" if at > np.mean(ax.get_xlim()) else "left", fontsize=9, color=colour,
+        ha="right" if leftwards else "left", fontsize=9, color=colour,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )  # fmt: skip
 

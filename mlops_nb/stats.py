@@ -213,6 +213,19 @@ def paired_difference(
     return replace(both, low=max(-1.0, both.low), high=min(1.0, both.high))
 
 # %% ../nbs/04_stats.ipynb #a3434f6c
+def _coins(size: int, count: int) -> np.ndarray:
+    "Chances of the sum of that many fair steps of +size or -size, from -size * count up."
+    from scipy import special
+
+    heads = np.arange(count + 1)
+    ways = special.gammaln([count + 1, *(heads + 1), *(count - heads + 1)])
+    chance = np.zeros(2 * size * count + 1)
+    chance[:: 2 * size] = np.exp(
+        ways[0] - ways[1 : count + 2] - ways[count + 2 :] - count * np.log(2)
+    )
+    return chance
+
+
 def mcnemar(
     a: Sequence[bool],  # (N,) candidate right?
     b: Sequence[bool],  # (N,) baseline right?
@@ -225,12 +238,10 @@ def mcnemar(
         )
     gain = np.asarray(a, dtype=bool).astype(int) - np.asarray(b, dtype=bool)
     x, clip, m = _grouped(gain, np.arange(len(gain)) if clusters is None else clusters)
-    sums = np.abs(np.bincount(clip, x, m)).round().astype(int)
-    total, reach = abs(int(gain.sum())), int(sums.sum())
-    chance = np.zeros(2 * reach + 1)
-    chance[reach] = 1.0
-    for s in sums[sums > 0]:  # each clip moves the sum up or down by s; it never wraps round
-        chance = (np.roll(chance, s) + np.roll(chance, -s)) / 2
+    size, count = np.unique(np.abs(np.bincount(clip, x, m)).round().astype(int), return_counts=True)
+    total, reach, chance = abs(int(gain.sum())), int(size @ count), np.ones(1)
+    for s, c in zip(size[size > 0], count[size > 0], strict=True):
+        chance = np.convolve(chance, _coins(s, c))  # c clips, each moves the sum up or down by s
     return min(1.0, float(chance[np.abs(np.arange(-reach, reach + 1)) >= total].sum()))
 
 # %% ../nbs/04_stats.ipynb #841804a2
