@@ -2,12 +2,15 @@
 
 from importlib import import_module
 
+# A verb and the module it lives in have different names: importing a module would hide the verb.
 _HOMES = {
     "items": ("Item", "Problem"),
     "formats": ("detect", "read_folder"),
     "store": ("Version", "datasets", "digest", "quarantine", "read", "resolve", "versions"),
     "ingestion": ("Ingested", "ingest"),
     "splitting": ("Split", "split"),
+    "checks": ("CHECKS", "Contract", "Finding", "check"),
+    "validation": ("Validation", "tag", "validate"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

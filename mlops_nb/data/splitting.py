@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from .ingestion import last_recorded
 from .store import SCHEMA, leaf, open_table, resolve, update_rows, writing
-from ..ledger import acts, record
+from ..ledger import record
 from ..workspace import DataError, Workspace
 
 # %% ../../nbs/05e_data_splitting.ipynb #cb6f0bc4
@@ -110,7 +111,7 @@ def split(
         raise DataError(f"Cannot split by {group!r}. Pass one of {', '.join(GROUPS)}.")
     fractions = _check_fractions(FRACTIONS if fractions is None else fractions)
     with writing(ws, name):
-        before = resolve(ws, name)
+        parent = last_recorded(ws, name)
         columns = [c for c in SCHEMA.names if c not in ("image", "measures")]
         rows = open_table(ws, name).to_table(columns=columns).to_pylist()
         sides = assign(rows, group=group, fractions=fractions, seed=seed)
@@ -121,7 +122,7 @@ def split(
             row["leaf"] = leaf(row)
         changes = [{k: row[k] for k in ("sample_id", "split", "leaf")} for row, _ in moved]
         update_rows(ws, name, pa.Table.from_pylist(changes, schema=_CHANGES))
-        return _told(ws, before, rows, group=group, moved=len(moved), by=by,
+        return _told(ws, name, rows, parent=parent, group=group, moved=len(moved), by=by,
                      policy={"fractions": fractions, "seed": seed})  # fmt: skip
 
 
@@ -142,16 +143,16 @@ def _check_sides(rows: list[dict], sides: list[str], *, name: str, group: str, f
         )
 
 
-def _told(ws: Workspace, before, rows: list[dict], *, group, moved, by, policy) -> Split:
-    "Count, and write the act down unless nothing happened."
-    now = resolve(ws, before.name)
+def _told(ws: Workspace, name: str, rows: list[dict], *, parent, group, moved, by, policy) -> Split:
+    "Count, and write the act down unless it changed nothing."
+    now = resolve(ws, name)
     groups = defaultdict(set)
     for row in rows:
         groups[row["split"]].add(group_of(row, group))
     samples = dict(Counter(row["split"] for row in rows))
-    if moved or not acts(ws, touching=now.digest, limit=1):
-        facts = {"name": now.name, "version": now.version, "group": group, "moved": moved}
-        record(ws, "split", by=by, inputs=[before.digest] if moved else [], outputs=[now.digest],
+    if parent is None or parent.digest != now.digest:
+        facts = {"name": name, "version": now.version, "group": group, "moved": moved}
+        record(ws, "split", by=by, inputs=[parent.digest] if parent else [], outputs=[now.digest],
                facts=facts | policy | {"samples": samples})  # fmt: skip
     counts = {where: len(names) for where, names in groups.items()}
     return Split(now.name, now.version, now.digest, samples, counts, moved)
