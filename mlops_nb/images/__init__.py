@@ -3,12 +3,16 @@
 from importlib import import_module
 
 _HOMES = {
-    "pixels": ("Letterbox", "Quality", "contact_sheet", "decode", "draw_boxes", "encode",
-               "image_id", "letterbox", "quality", "resize"),
-    "boxes": ("area", "clip_boxes", "convert", "iou"),
-}  # fmt: skip
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-# `quality` and the like are names of functions; the modules keep their own names.
+    "pixels": "Letterbox Quality contact_sheet decode draw_boxes encode image_id letterbox quality "
+    "resize",
+    "boxes": "area clip_boxes convert iou",
+    "weather": "WEATHERS weather_over",
+    "scenery": "LIGHTS",
+    "signs": "CLASSES",
+    "camera": "Frame crop drive",
+    "scenes": "Drives drives gallery write_crops write_scenes",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = sorted(_HOME)
 
 

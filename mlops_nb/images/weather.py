@@ -98,34 +98,41 @@ def stuck_snow(
     return np.clip((level - cold) / 0.05 + 0.5, 0, 1) if coverage > 0 else np.zeros_like(cold)
 
 
+def _mean(air: np.ndarray) -> float:
+    "Mean of an image (H, W, 3)."
+    return sum(cv2.mean(air)[:3]) / 3
+
+
 def _snow(air: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
     "Whiteout and flakes over an image (H, W, 3) float32 in 0..1."
-    size, light = air.shape[:2], float(np.clip(air.mean() * 0.7 + 0.34, 0.25, 0.92))
+    size, light = air.shape[:2], float(np.clip(_mean(air) * 0.7 + 0.34, 0.25, 0.92))
     veil = min(0.9, severity * rng.uniform(0.16, 0.40))
-    air = air * (1 - veil) + veil * light
+    air = air * np.float32(1 - veil) + np.float32(veil * light)
     fall = np.zeros(size, np.float32)
     for depth in range(3):
         fall = np.maximum(fall, window(flake_tile(depth), size, rng, zoom=rng.uniform(0.9, 1.25)))
-    fall = (fall * min(1.0, severity * rng.uniform(0.65, 0.95)))[:, :, None]
-    return air + fall * (min(1.0, light + 0.2) - air)
+    fall = cv2.merge([fall * np.float32(min(1.0, severity * rng.uniform(0.65, 0.95)))] * 3)
+    return air + fall * (np.float32(min(1.0, light + 0.2)) - air)
 
 
 def _fog(air: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
     "A veil that is thicker upwards, where one looks further, and a little uneven."
-    size, light = air.shape[:2], float(np.clip(air.mean() * 0.75 + 0.22, 0.1, 0.85))
+    size, light = air.shape[:2], float(np.clip(_mean(air) * 0.75 + 0.22, 0.1, 0.85))
     uneven = window(noise_tile(), size, rng, zoom=max(size) / 60) * 0.3 + 0.85
     up = np.linspace(1.15, 0.8, size[0], dtype=np.float32)[:, None]
-    veil = np.clip(rng.uniform(0.3, 0.55) * severity * uneven * up, 0, 0.95)[:, :, None]
-    return air * (1 - veil) + veil * light
+    veil = np.clip(np.float32(rng.uniform(0.3, 0.55) * severity) * uneven * up, 0, 0.95)
+    return air + cv2.merge([veil] * 3) * (np.float32(light) - air)
 
 
 def _rain(air: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
     "Streaks, drops on the lens, less light and less colour."
     size = air.shape[:2]
-    grey = air.mean(axis=2, keepdims=True)
-    air = (air + (grey - air) * min(0.6, 0.2 * severity)) * (1 - min(0.5, 0.1 * severity))
-    fall = window(streak_tile(), size, rng, zoom=rng.uniform(0.9, 1.3))[:, :, None]
-    air = air + fall * min(1.0, severity * rng.uniform(0.16, 0.3)) * (0.25 + 0.75 * grey)
+    grey = cv2.merge([cv2.transform(air, np.full((1, 3), 1 / 3))] * 3)
+    air = air + (grey - air) * np.float32(min(0.6, 0.2 * severity))
+    air *= np.float32(1 - min(0.5, 0.1 * severity))
+    fall = window(streak_tile(), size, rng, zoom=rng.uniform(0.9, 1.3))
+    fall = cv2.merge([fall * np.float32(min(1.0, severity * rng.uniform(0.16, 0.3)))] * 3)
+    air += fall * (0.25 + 0.75 * grey)
     for _ in range(rng.poisson(2.5 * severity * size[0] * size[1] / 92_160 + 0.1)):
         _lens_drop(air, rng, radius=rng.uniform(0.02, 0.05) * max(size))
     return air
