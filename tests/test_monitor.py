@@ -19,8 +19,10 @@ from mlops_nb.ledger import acts
 from mlops_nb.monitor import (
     Alert,
     Reference,
+    Watch,
     WatchPolicy,
     acknowledge,
+    monitor,
     page,
     paging,
     reference,
@@ -311,6 +313,8 @@ def test_a_reference_survives_json_to_the_last_digit():
 
 
 def test_a_watch_is_json():
+    seen = watch(snowfall(), GOOD)
+    assert Watch.from_json(seen.to_json()) == seen and seen.windows[-1].findings
     d = json.loads(watch(snowfall(), GOOD).to_json())
     assert d["paged_at_frame"] == d["alerts"][-1]["at_frame"] and d["windows"][0]["index"] == 1
 
@@ -438,7 +442,7 @@ def test_a_kill_between_post_and_record_pages_again_under_the_same_key(ws, monke
 
     with receiver() as (url, got):
         with monkeypatch.context() as patch:
-            patch.setattr(paging, "record", killed)
+            patch.setattr(paging, "record_unless", killed)
             with pytest.raises(KeyboardInterrupt):
                 page(ws, ALERT, webhook=url, **FAST)
         assert page(ws, ALERT, webhook=url, **FAST).facts["delivered"]
@@ -446,7 +450,7 @@ def test_a_kill_between_post_and_record_pages_again_under_the_same_key(ws, monke
 
 
 def test_acknowledging(ws):
-    with pytest.raises(MonitorError, match="never paged"):
+    with pytest.raises(MonitorError, match="not an alert"):
         acknowledge(ws, ALERT.id, by="ada")
     page(ws, ALERT, deployment="staging")
     act = acknowledge(ws, ALERT.id, by="ada", comment="Snow.")
@@ -454,3 +458,20 @@ def test_acknowledging(ws):
     assert (act.verb, act.by, act.facts["comment"]) == ("acknowledge", "ada", "Snow.")
     acknowledge(ws, ALERT.id, by="ben", comment="Me too.")
     assert len(acts(ws, verb="acknowledge")) == 2
+
+
+def test_a_ticket_wakes_nobody(ws):
+    with receiver() as (url, got):
+        act = page(ws, replace(ALERT, level="ticket"), webhook=url, **FAST)
+    assert not got and act.verb == "ticket"
+
+
+def test_monitoring_again_tells_only_what_is_new(ws):
+    log = snowfall()
+    with receiver() as (url, got):
+        quiet = monitor(ws, log.slice(0, 320), GOOD, deployment="staging", webhook=url)
+        assert not quiet.alerts and not got
+        for _ in range(2):
+            seen = monitor(ws, log, GOOD, deployment="staging", webhook=url)
+    assert seen.paged and len(got) == 1
+    assert [act.verb for act in acts(ws)] == [alert.level for alert in seen.alerts]

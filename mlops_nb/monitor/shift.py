@@ -69,9 +69,9 @@ class WatchPolicy:
 
     @property
     def needed_clips(self) -> int:
-        "Fewest clips of a reference with which the shortest window can still page at check 100."
+        "Fewest clips of a reference with which the second window can still page at check 100."
         smallest = alpha_spending(100, self.alpha) * self.top_score_weight / len(self.window_clips)
-        m, n = self.window_clips[0], 1
+        m, n = self.window_clips[:2][-1], 1
         while 2 / comb(n + m, m) > smallest:
             n += 1
         return n
@@ -82,7 +82,8 @@ def _weighted_holm(p: np.ndarray, weight: np.ndarray) -> np.ndarray:
     order = np.argsort(p / weight, kind="stable")
     left = np.cumsum(weight[order][::-1])[::-1]
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] / weight[order] * left))
+    raised = np.maximum.accumulate(p[order] / weight[order] * left)
+    adjusted[order] = np.clip(raised, 1e-300, 1)
     return adjusted
 
 # %% ../../nbs/12b_monitor_shift.ipynb #8e494484
@@ -165,9 +166,24 @@ class Watch:
         "Frames that had arrived when the page was due; None without one."
         return next((a.at_frame for a in self.alerts if a.level == "page"), None)
 
+    def chart(self) -> dict:
+        "What `figures.shift_figure` takes: odds against chance at each check, and where to page."
+        odds = [(w.last_frame, 1 / w.evidence, 1 / w.threshold) for w in self.windows]
+        columns = map(list, np.array(odds).reshape(-1, 3).T)
+        names = ("frames", "series", "threshold")
+        return dict(zip(names, columns)) | {"paged_at": self.paged_at_frame}
+
     def to_json(self) -> str:
         "Everything as JSON."
         return json.dumps(asdict(self) | {"paged_at_frame": self.paged_at_frame})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Watch":
+        "The watch that `to_json` wrote."
+        d = {name: value for name, value in json.loads(text).items() if name != "paged_at_frame"}
+        parts = [w | {"findings": tuple(Finding(**f) for f in w["findings"])} for w in d["windows"]]
+        d["windows"] = tuple(Window(**w) for w in parts)
+        return cls(**d | {"alerts": tuple(Alert(**a) for a in d["alerts"])})
 
 # %% ../../nbs/12b_monitor_shift.ipynb #96a331a5
 def _tests(
@@ -267,7 +283,7 @@ def _alert(
         return None
     page = found.p_adjusted <= window.threshold
     level, limit = ("page", window.threshold) if page else ("ticket", ticket)
-    sentence = f"{level.capitalize()} after {window.last_frame} frames of {model_id}: {found}."
+    sentence = f"{level.capitalize()} after {window.last_frame} frames of {model_id[:19]}: {found}."
     move = found.statistic, found.class_name, found.before, found.after, found.p_adjusted
     return Alert(level, window.last_frame, clip, *move, limit, model_id, sentence)
 
