@@ -154,8 +154,8 @@ def _parameter(line: ast.stmt, comment: str) -> Parameter:
             raise ValueError("this is not `name: type = default`")
     if value is None:
         return Parameter(name, ast.unparse(kind), None, comment, required=True)
-    if isinstance(value, ast.Call) and len(value.args) == 1 and not value.keywords:
-        kind, value = kind or value.func, value.args[0]  # Path("x"): the value inside its type
+    if isinstance(value, ast.Call) and _is_wrapped(value, kind):
+        kind, value = kind or value.func, value.args[0]
     try:
         default = ast.literal_eval(value)
     except ValueError:
@@ -166,6 +166,12 @@ def _parameter(line: ast.stmt, comment: str) -> Parameter:
     if not _fits(kind, default):
         raise ValueError(f"{default!r} is not {ast.unparse(kind)}")
     return Parameter(name, ast.unparse(kind), default, comment)
+
+
+def _is_wrapped(call: ast.Call, kind: ast.expr | None) -> bool:
+    "Is it a value inside its type, as `Path('maps')`, and not something to be computed?"
+    named = [_name(node) for node in ast.walk(kind)] if kind else ["Path"]
+    return len(call.args) == 1 and not call.keywords and _name(call.func) in named
 
 # %% ../../nbs/07a_pipeline_notebook.ipynb #378177e6
 _PLAIN = {
@@ -189,7 +195,8 @@ def _parts(kind: ast.expr) -> list[ast.expr]:
     "The alternatives of a union, or the types within brackets."
     match kind:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return [*_parts(left), *_parts(right)] if _is_union(left) else [left, right]
+            nested = [_parts(side) if _is_union(side) else [side] for side in (left, right)]
+            return nested[0] + nested[1]
         case ast.Subscript(slice=ast.Tuple(elts=elements)):
             return elements
         case ast.Subscript(slice=inner) if _name(kind.value) == "Optional":

@@ -272,7 +272,10 @@ def _cached(ws: Workspace, step: Step, key: str) -> StepRun | None:
     path = ws.path("cache", f"{key}.json")
     if not path.exists():
         return None
-    entry = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None  # altered by hand: the step is repeated and the entry replaced
     for text in _texts(entry["outputs"]):
         kind, _, digest = text.partition(":")
         if kind == "bundle" and _ID.fullmatch(text) and not ws.path("bundles", digest).is_dir():
@@ -335,7 +338,10 @@ def _record(ws: Workspace, run_id: str, step: Step, done: StepRun, **facts: Any)
         facts=_origin(ws, Path(step.notebook))
         | {"run": run_id, "step": step.name, "notebook": Path(step.notebook).name}
         | {"status": done.status, "key": done.key, "seconds": round(done.seconds, 3)}
-        | {"error": done.error, "outputs": done.outputs}
+        | {
+            "error": done.error,
+            "outputs": done.outputs if len(str(done.outputs)) < 50_000 else None,
+        }
         | facts,
     )
 
