@@ -216,14 +216,14 @@ def _expose(
     air = _shake(air, look, rng)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
-    mean = float(cv2.mean(air)[1]) + 0.02
-    gain = min((0.46 / mean) ** 0.45, 1.9) * rng.lognormal(0.0, 0.11)
+    wanted = {"snow": 0.62, "fog": 0.54}.get(look.weather, 0.48)
+    gain = min((wanted / (float(cv2.mean(air)[1]) + 0.02)) ** 0.45, 1.9) * rng.lognormal(0.0, 0.11)
     vignette = (1 - 0.09 * (x * x + y * y)) * np.float32(gain)
     air = air * cv2.merge([vignette] * 3)
     dark = DARKNESS[look.light] * rng.uniform(0.5, 1.3)
     noise = window(grain_tile(), (height, width), rng)
-    strength = np.sqrt(np.maximum(air[:, :, 1], 0)) * 0.016 + (
-        rng.uniform(0.006, 0.013) + 0.016 * dark
+    strength = np.sqrt(np.maximum(air[:, :, 1], 0)) * 0.013 + (
+        rng.uniform(0.004, 0.011) + 0.016 * dark
     )
     air += noise * cv2.merge([strength] * 3)
     return cv2.convertScaleAbs(np.maximum(air, 0, out=air), alpha=255)
@@ -257,7 +257,7 @@ def drive(
         focal_px=width * float(rng.uniform(0.9, 1.0)),
         horizon_px=height * float(rng.uniform(0.44, 0.50)),
         middle_px=width / 2,
-        grass=(colour("#4f6a2b") * green, colour("#8a9a4c") * green),
+        grass=(colour("#566a31") * green, colour("#929a5a") * green),
         centre_line=bool(rng.random() < 0.85),
         phase=float(rng.random()),
     )

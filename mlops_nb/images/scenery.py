@@ -7,6 +7,7 @@ __all__ = ['LIGHTS', 'PALETTES', 'HAZE_PER_M', 'HEADLIGHT', 'colour', 'Look', 'l
 
 # %% ../../nbs/02e_images_scenery.ipynb #c0f5636c
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -17,14 +18,14 @@ from .weather import TILE, noise_tile, window
 LIGHTS = ("day", "dusk", "night")
 # zenith, horizon, light on things, haze; open sky, then closed sky
 PALETTES = {
-    ("day", False): ("#3f78c6", "#c9def0", (1.0, 0.98, 0.93), "#c3d4e2"),
+    ("day", False): ("#4a82cc", "#cfe1f1", (1.0, 0.98, 0.93), "#c3d4e2"),
     ("day", True): ("#98a1ab", "#c5c9cc", (0.74, 0.76, 0.79), "#bcc2c6"),
     ("dusk", False): ("#2b3a6e", "#f4a566", (0.60, 0.47, 0.44), "#b98a72"),
     ("dusk", True): ("#474d5f", "#86838a", (0.38, 0.38, 0.43), "#77757d"),
     ("night", False): ("#05070f", "#1b2133", (0.060, 0.066, 0.105), "#10131c"),
     ("night", True): ("#0b0d12", "#23252b", (0.055, 0.058, 0.075), "#1a1c21"),
 }
-HAZE_PER_M = {"clear": 0.0022, "rain": 0.008, "fog": 0.034, "snow": 0.016}
+HAZE_PER_M = {"clear": 0.0022, "rain": 0.008, "fog": 0.034, "snow": 0.012}
 
 
 def colour(code: str) -> np.ndarray:  # (3,) float32 in 0..1
@@ -238,14 +239,25 @@ def _asphalt(look: Look, fine, coarse, tracks, above) -> list[np.ndarray]:
             for plane, ambient in zip(cv2.split(mirror), look.ambient, strict=True)]  # fmt: skip
 
 
+@lru_cache(maxsize=1)
+def _wrapped_noise() -> np.ndarray:
+    "The noise tile with its first row and column again at the end, to interpolate across the seam."
+    return np.pad(noise_tile(), (0, 1), mode="wrap")
+
+
+def _around(position: np.ndarray) -> np.ndarray:
+    "Any position on the endless tile, as one on the tile; faster than wrapping inside remap."
+    return position - TILE * np.floor(position * np.float32(1 / TILE))
+
+
 def _texture(beside: np.ndarray, ahead: np.ndarray, road: Road, pixel: np.ndarray) -> tuple:
     "Fine and coarse irregularity of the ground around 0, faded where a pixel spans too much of it."
     result = []
     for per_m in (36.0, 5.0):
         along = np.empty_like(beside)
-        along[:] = ahead * np.float32(per_m * 0.5)
-        across = beside * np.float32(per_m) + np.float32(road.phase * TILE)
-        noise = cv2.remap(noise_tile(), across, along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        along[:] = _around(ahead * np.float32(per_m * 0.5))
+        across = _around(beside * np.float32(per_m) + np.float32(road.phase * TILE))
+        noise = cv2.remap(_wrapped_noise(), across, along, cv2.INTER_LINEAR)
         noise -= 0.5
         noise *= np.clip(2.2 - pixel * (per_m / 6), 0.12, 1)
         result.append(noise)

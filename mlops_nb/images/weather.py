@@ -43,7 +43,7 @@ def flake_tile(depth: int) -> np.ndarray:
     "Snowflakes (TILE, TILE) float32 in 0..1: depth 0 far and fine, 1 nearer, 2 close and blurred."
     rng = np.random.default_rng([20_250_803, depth])
     tile = np.zeros((TILE, TILE), np.float32)
-    count, radius, blur = ((9000, 0.6, 0.6), (2600, 1.1, 0.8), (330, 2.6, 1.6))[depth]
+    count, radius, blur = ((5200, 0.6, 0.55), (1500, 1.15, 0.8), (260, 2.7, 1.7))[depth]
     for x, y, size in rng.random((count, 3)) * (TILE, TILE, 1):
         centre, half = (int(x * 16), int(y * 16)), int(16 * radius * (0.5 + size))
         cv2.circle(tile, centre, half, 0.55 + 0.45 * size, -1, cv2.LINE_AA, 4)
@@ -71,8 +71,8 @@ def window(
 ) -> np.ndarray:  # (height, width[, C])
     "A random window of a texture tile; larger than the tile, it repeats."
     rows, columns = (max(2, int(np.ceil(side / zoom))) for side in size)
-    top, left = rng.integers(0, TILE, 2).tolist()
-    if top + rows <= TILE and left + columns <= TILE:
+    top, left = (int(rng.integers(0, max(1, TILE - side + 1))) for side in (rows, columns))
+    if rows <= TILE and columns <= TILE:
         part = tile[top : top + rows, left : left + columns]
     else:
         part = tile.take(range(top, top + rows), 0, mode="wrap")
@@ -106,7 +106,7 @@ def _mean(air: np.ndarray) -> float:
 def _snow(air: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
     "Whiteout and flakes over an image (H, W, 3) float32 in 0..1."
     size, light = air.shape[:2], float(np.clip(_mean(air) * 0.7 + 0.34, 0.25, 0.92))
-    veil = min(0.9, severity * rng.uniform(0.16, 0.40))
+    veil = min(0.9, severity * rng.uniform(0.10, 0.32))
     air = air * np.float32(1 - veil) + np.float32(veil * light)
     fall = np.zeros(size, np.float32)
     for depth in range(3):
@@ -131,7 +131,7 @@ def _rain(air: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndar
     air = air + (grey - air) * np.float32(min(0.6, 0.2 * severity))
     air *= np.float32(1 - min(0.5, 0.1 * severity))
     fall = window(streak_tile(), size, rng, zoom=rng.uniform(0.9, 1.3))
-    fall = cv2.merge([fall * np.float32(min(1.0, severity * rng.uniform(0.16, 0.3)))] * 3)
+    fall = cv2.merge([fall * np.float32(min(1.0, severity * rng.uniform(0.12, 0.26)))] * 3)
     air += fall * (0.25 + 0.75 * grey)
     for _ in range(rng.poisson(2.5 * severity * size[0] * size[1] / 92_160 + 0.1)):
         _lens_drop(air, rng, radius=rng.uniform(0.02, 0.05) * max(size))
