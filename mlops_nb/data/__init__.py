@@ -10,7 +10,8 @@ _HOMES = {
     "ingestion": ("Ingested", "ingest"),
     "splitting": ("Split", "split"),
     "checks": ("CHECKS", "Contract", "Finding", "check"),
-    "validation": ("Validation", "tag", "validate"),
+    "validation": ("Validation", "findings", "tag", "validate"),
+    "browsing": ("Browser", "browse"),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)
