@@ -160,28 +160,24 @@ def store_bundle(
     return load_bundle(ws, bundle.id)
 
 # %% ../../nbs/08a_model_bundles.ipynb #c1b75561
-def _open_session(graph: bytes | str, width: int):
-    "An onnxruntime session on one thread that gives `width` scores per image."
+def _open_session(graph: bytes | str):  # an ONNX file's bytes or path -> onnxruntime session
+    "A session on one thread."
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    found = session.get_outputs()[0].shape[-1]
-    if found != width:
-        raise ModelError(
-            f"The network gives {found} scores per image and {width} classes are named. "
-            "Name one class per output, in the order of the outputs."
-        )
-    return session
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 @lru_cache(maxsize=8)
-def _session(
-    path: str, digest: str, width: int
-):  # the digest is part of the key: a replaced file is opened anew
-    return _open_session(path, width)
+def _cached_session(path: str, digest: str):
+    return _open_session(path)
+
+
+def _session(bundle: Bundle):
+    "The session of a bundle; a replaced file has another digest and is opened anew."
+    return _cached_session(str(bundle.model), bundle.files["model.onnx"])
 
 
 def _scores(session, image: np.ndarray) -> np.ndarray:  # (1, K) float32

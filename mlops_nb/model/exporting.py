@@ -184,19 +184,30 @@ def _commit() -> str | None:
     return said[0] + ("+dirty" if said[1] else "")
 
 
-def _parity(served, session, images: Sequence[np.ndarray]) -> Parity:
-    "Ask both engines about every image, one at a time, as `predict` does."
+def _torch_scores(served, images: Sequence[np.ndarray], width: int) -> np.ndarray:  # (N, K)
+    "What torch says, checked before the slow part: one finite score per class."
     import torch
 
     with torch.no_grad():
-        expected = np.concatenate([served(torch.from_numpy(i[None])).numpy() for i in images])
-    got = np.concatenate([_scores(session, image) for image in images])
-    if not (np.isfinite(expected).all() and np.isfinite(got).all()):
-        bad = int(np.argmax(~np.isfinite(expected + got).all(1)))
+        scores = np.concatenate([served(torch.from_numpy(i[None])).numpy() for i in images])
+    if scores.shape != (len(images), width):
         raise ModelError(
-            f"The network gives NaN or infinite scores (first: example image {bad}). "
+            f"The network gives {scores.shape[-1]} scores per image and {width} classes are named. "
+            "Name one class per output, in the order of the outputs."
+        )
+    if not np.isfinite(scores).all():
+        raise ModelError(
+            "The network gives NaN or infinite scores (first: example image "
+            f"{int(np.argmax(~np.isfinite(scores).all(1)))}). "
             "Look at its weights: a diverged training is the usual cause."
         )
+    return scores
+
+
+def _parity(expected: np.ndarray, graph: bytes, images: Sequence[np.ndarray]) -> Parity:
+    "Ask onnxruntime about every image, one at a time, as `predict` does."
+    session = _open_session(graph)
+    got = np.concatenate([_scores(session, image) for image in images])
     gap = float(np.abs(expected - got).max())
     return Parity(len(images), gap, bool((expected.argmax(1) == got.argmax(1)).all()))
 
@@ -236,8 +247,9 @@ def export(
     if faults:
         raise ModelError(f"Cannot export: {'; '.join(faults)}. Correct the arguments of export.")
     served = _served(network, **looks)
+    expected = _torch_scores(served, images, len(classes))
     graph = _graph(served, size)
-    parity = _parity(served, _open_session(graph, len(classes)), images)
+    parity = _parity(expected, graph, images)
     _require_parity(parity)
     story = {"data": data, "run": run, "commit": _commit(), "thresholds": limits, "parity": parity}
     card = _card(classes, size, **story).encode()

@@ -43,7 +43,7 @@ def predict(
             f"{len(faults)} of {len(images)} images cannot be classified (first: {faults[0]}). "
             "Pass decoded RGB images; images.decode makes them from files."
         )
-    session = _session(str(bundle.model), bundle.files["model.onnx"], len(bundle.classes))
+    session = _session(bundle)
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         rows = list(pool.map(lambda image: _scores(session, image), images))
     scores = np.concatenate([np.zeros((0, len(bundle.classes)), np.float32), *rows])

@@ -98,7 +98,7 @@ def answer(
 ) -> np.ndarray:  # (N, K) float32
     "Score the images, log every prediction, then hand them out. Runs on a thread."
     bundle = service.bundle
-    session = _session(str(bundle.model), bundle.files["model.onnx"], len(bundle.classes))
+    session = _session(bundle)
     scores = np.concatenate([_scores(session, image) for image in images])
     if not np.isfinite(scores).all():
         raise RuntimeError(f"{bundle.id} gave scores that are not finite.")
@@ -357,7 +357,7 @@ def main(
         ThreadPoolExecutor(settings["threads"]),
         settings["instance"],
     )
-    session = _session(str(bundle.model), bundle.files["model.onnx"], len(bundle.classes))
+    session = _session(bundle)
     _scores(session, np.zeros((*bundle.size, 3), np.uint8))  # fail here, not on the first request
     quiet = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none"}
     drain = {"timeout_graceful_shutdown": DRAIN_SECONDS, "timeout_keep_alive": 30}
