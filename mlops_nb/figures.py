@@ -41,12 +41,22 @@ def _title(ax: "Axes", title: str) -> None:
     ax.set_title(title, loc="left", fontsize=10.5, color=INK)
 
 # %% ../nbs/04b_figures.ipynb #6c8651ae
+def _settle(figure: "Figure") -> None:
+    "Lay out once and for all; each further pass would move the axes by a hair."
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
 def png(
     figure: "Figure",
     *,
     dpi: int = 100,  # pixels per inch; 100 makes the figure 800 px wide
 ) -> bytes:
     "The figure as PNG; equal figures give equal bytes."
+    _settle(figure)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})
     return out.getvalue()
@@ -56,6 +66,7 @@ def svg(figure: "Figure") -> str:
     "The figure as an <svg> element for a page; equal figures give equal text."
     import matplotlib
 
+    _settle(figure)
     out = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "mlops_nb", "svg.fonttype": "none"}):
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
@@ -151,6 +151,7 @@ def test_one_clip_says_next_to_nothing():
 frames = st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=60)
 
 
+@settings(deadline=None)
 @given(frames)
 def test_an_interval_contains_its_value_and_ignores_order_and_names(rows):
     right, clip = [r for r, _ in rows], [c for _, c in rows]
@@ -162,6 +163,7 @@ def test_an_interval_contains_its_value_and_ignores_order_and_names(rows):
     assert mirrored.low == pytest.approx(1 - found.high, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(frames)
 def test_more_confidence_never_shortens_an_interval(rows):
     right, clip = [r for r, _ in rows], [c for _, c in rows]
@@ -287,6 +289,7 @@ def test_the_interval_of_an_unpaired_difference_covers():
 # --- tests ----------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
 def test_mcnemar_is_the_exact_sign_test_on_single_frames(rows):
     gains, losses = sum(a and not b for a, b in rows), sum(b and not a for a, b in rows)

@@ -37,7 +37,8 @@ class Policy:
         faults = [] if plain else [f"slices {self.slices!r} is not a list of names"]
         for name in ("min_accuracy", "max_drop", "min_slice_accuracy", "max_slice_drop"):
             value = getattr(self, name)
-            if value is not None and not (_number(value) and 0 <= value <= 1):
+            unasked = value is None and name == "max_slice_drop"
+            if not (unasked or (_number(value) and 0 <= value <= 1)):
                 faults.append(f"{name} {value!r} is not in [0, 1]")
         for name in ("min_clips", "min_slice_clips"):
             value = getattr(self, name)
@@ -102,7 +103,7 @@ def _hold(name: str, found: Interval, limit: float, *, min_clips: int) -> Requir
             name, "fail", f"{says}, wholly below the limit of {limit:.3f}.", limit, found
         )
     if found.clusters < min_clips:
-        reason = f"{says}, from fewer clips than the required {min_clips}."
+        reason = f"{says}; against a limit of {limit:.3f} at least {min_clips} clips are asked for."
         return Requirement(name, "not_enough_evidence", reason, limit, found)
     if found.low >= limit:
         return Requirement(

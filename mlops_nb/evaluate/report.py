@@ -9,13 +9,13 @@ __all__ = ['canonical', 'content_id', 'Slice', 'Report', 'evaluate', 'SliceDiffe
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
 import pyarrow as pa
 
-from ..metrics import confusion, expected_calibration_error, macro_f1
+from ..metrics import confusion, expected_calibration_error, f1_of_counts, macro_f1
 from mlops_nb.stats import (
     Interval,
     clustered_bootstrap,
@@ -121,10 +121,16 @@ def _macro_f1(label: np.ndarray, predicted: np.ndarray, clip: np.ndarray, **how)
     value = macro_f1(label, predicted)
     if len(set(clip.tolist())) < 2:
         return Interval(value, 0.0, 1.0, how["confidence"], len(clip), 1)
-    code = np.unique(np.concatenate([label, predicted]), return_inverse=True)[1].reshape(2, -1).T
-    return clustered_bootstrap(
-        code, clip, statistic=lambda x: macro_f1(x[:, 0], x[:, 1]), n_resamples=400, **how
+    names, code = np.unique(np.concatenate([label, predicted]), return_inverse=True)
+    k, n = len(names), len(label)
+
+    def statistic(cell: np.ndarray) -> float:
+        return f1_of_counts(np.bincount(cell, minlength=k * k).reshape(k, k))
+
+    found = clustered_bootstrap(
+        code[:n] * k + code[n:], clip, statistic=statistic, n_resamples=400, **how
     )
+    return replace(found, low=min(found.low, value), high=max(found.high, value))
 
 
 def evaluate(
