@@ -264,11 +264,12 @@ def _fill(ws: Workspace, version: Version, predicted: dict[str, dict], *, persis
             f"FiftyOne's database did not answer: {str(err)[:200]}. Check mongo_uri, or unset it."
         ) from err
     rows = read(ws, f"{version.name}@{version.version}").to_pylist()
-    dataset.add_samples([
+    samples = [
         _sample(fo, ws, row, prediction=predicted.get(row["image_id"]),
                 tags=sorted(notes[row["sample_id"]]) + ([row["split"]] if row["split"] else []))
         for row in rows
-    ])  # fmt: skip
+    ]  # fmt: skip
+    dataset.add_samples(samples, validate=False)  # we made them just now, of the right types
     for check in sorted({check for row in rows for check in notes[row["sample_id"]]}):
         dataset.save_view(f"{check} {CHECKS[check]}", dataset.match_tags(check))
     if predicted:

@@ -63,8 +63,10 @@ def leaf(
     row: dict,  # label, boxes, split, facts (JSON) and the five known facts, as in SCHEMA
 ) -> str:  # SHA-256, hex
     "The hash of one sample and all that is said about it."
-    boxes = sorted(canonical([box[k] for k in ("class", "x0", "y0", "x1", "y1")])
-                   for box in row["boxes"])  # fmt: skip
+    boxes = sorted(
+        canonical([box["class"], *(float(box[k]) + 0.0 for k in ("x0", "y0", "x1", "y1"))])
+        for box in row["boxes"]
+    )  # + 0.0 makes -0.0 and 0.0 the same
     said = {name: row[name] for name in ("label", "split", "facts", *FACTS)}
     whole = [row["sample_id"], row["image_id"], said | {"boxes": boxes}]
     return hashlib.sha256(canonical(whole).encode()).hexdigest()
