@@ -229,7 +229,8 @@ def test_a_policy_tells_all_its_faults_at_once_and_knows_its_names():
         (0.92, 0.97, 100, "pass"),
         (0.90, 0.97, 100, "pass"),  # the limit itself is good enough
         (0.80, 0.89, 100, "fail"),
-        (0.85, 0.95, 100, "not_enough_evidence"),
+        (0.85, 0.94, 100, "not_enough_evidence"),
+        (0.86, 0.96, 100, "not_enough_evidence"),
         (0.92, 0.97, 29, "not_enough_evidence"),
         (0.92, 0.97, 30, "pass"),
         (0.10, 0.50, 5, "fail"),  # few clips, and yet beyond doubt
