@@ -394,23 +394,25 @@ def rollback(
     "Point an alias at what it meant before; needs no approval, since that one was approved."
     _checked_alias(alias)
     standing = _stack(_moves(partial(acts, ws), name, alias))
+    with _mlflow(ws, f"look up {name}@{alias}") as (_, client):
+        known = client.search_registered_models(f"name = '{_checked_name(name)}'")
+    held = known[0].aliases.get(alias) if known else None
+    if standing and str(held) != str(standing[-1].facts["version"]):
+        return _follow(ws, name, alias)  # the last move was recorded and not carried out
     if len(standing) < 2:
         raise RegistryError(
             f"{name}@{alias} has meant {len(standing)} versions so far, so there is none to return "
             "to. Promote another version."
         )
-    last, before = standing[-1].facts, standing[-2].facts
-    with _mlflow(ws, f"look up {name}@{alias}") as (_, client):
-        held = client.get_registered_model(name).aliases.get(alias)
-    if str(held) == str(last["version"]):  # else the last move was recorded and not carried out
-        record_unless(
-            ws,
-            "rollback",
-            lambda find: _already_undone(find, name, alias, standing[-1]),
-            by=by,
-            inputs=[last["bundle"], before["bundle"]],
-            facts=before | {"undone": standing[-1].id},
-        )
+    last, before = standing[-1], standing[-2].facts
+    record_unless(
+        ws,
+        "rollback",
+        lambda find: _already_undone(find, name, alias, last),
+        by=by,
+        inputs=[last.facts["bundle"], before["bundle"]],
+        facts=before | {"undone": last.id},
+    )
     return _follow(ws, name, alias)
 
 
