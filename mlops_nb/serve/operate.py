@@ -7,6 +7,7 @@ __all__ = ['HOST', 'READY_SECONDS', 'PATIENCE', 'Deployment', 'deployment', 'dep
            'classify_many']
 
 # %% ../../nbs/11d_serve_operate.ipynb #def60a86
+import atexit
 import contextlib
 import fcntl
 import json
@@ -16,11 +17,11 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 
 import psutil
@@ -55,10 +56,10 @@ def _home(ws: Workspace, name: str) -> Path:
 def _servers(home: Path) -> list[psutil.Process]:
     "Every live server process of this deployment, recorded or not."
     found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
+    for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         ours = "mlops_nb.serve" in words and any(word.startswith(f"{home}/") for word in words)
-        if ours and process.info["status"] != psutil.STATUS_ZOMBIE:
+        if ours:
             found.append(process)
     return found
 
@@ -140,6 +141,8 @@ def _free(port: int) -> bool:
             probe.bind((HOST, port))
         except OSError:
             return False
+        except OverflowError as err:
+            raise ServeError(f"{port} is no port number. Choose one from 1024 to 65535.") from err
     return True
 
 
@@ -156,7 +159,7 @@ def _listener(port: int, own: int | None) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((HOST, wanted))
-    except (OSError, OverflowError) as err:
+    except OSError as err:
         listener.close()
         raise ServeError(f"Cannot listen on {HOST}:{wanted} ({err}). Choose another port.") from err
     return listener
@@ -167,8 +170,8 @@ READY_SECONDS = 30.0
 
 def _start(
     home: Path, bundle: Bundle, listener: socket.socket, predictions: Path
-) -> tuple[str, int]:
-    "Start a server on a bound socket; its instance and pid."
+) -> tuple[str, subprocess.Popen]:
+    "Start a server on a bound socket; its instance and process."
     instance = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     folder = home / instance
     folder.mkdir(mode=0o700)
@@ -191,21 +194,16 @@ def _start(
             pass_fds=[listener.fileno()],
             start_new_session=True,  # a group of its own: Ctrl-C in the notebook is not for it
         )
-    _children[process.pid] = process
-    return instance, process.pid
-
-
-# Kept so that a finished child can be reaped; the process itself does not depend on us.
-_children: dict[int, subprocess.Popen] = {}
+    return instance, process
 
 # %% ../../nbs/11d_serve_operate.ipynb #a7480c35
-def _await_ready(home: Path, instance: str, pid: int, url: str) -> None:
+def _await_ready(home: Path, instance: str, process: subprocess.Popen, url: str) -> None:
     "Return when this very start answers; a ServeError with its last words if it does not."
     import httpx
 
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        code = _children[pid].poll()
+        code = process.poll()
         if code is not None:
             raise ServeError(
                 f"The server of {home.name!r} ended with code {code} before it was ready; its last "
@@ -214,9 +212,11 @@ def _await_ready(home: Path, instance: str, pid: int, url: str) -> None:
         with contextlib.suppress(httpx.TransportError):
             reply = httpx.get(f"{url}/v2/health/ready", timeout=2, trust_env=False)
             if reply.is_success and reply.headers.get("x-instance") == instance:
+                process.returncode = 0  # it outlives us on purpose: Popen shall not complain
                 return
         time.sleep(0.02)
-    _end([psutil.Process(pid)], patience=1)
+    process.kill()
+    process.wait()
     raise ServeError(
         f"The server of {home.name!r} was not ready after {READY_SECONDS:g} s and was ended; its "
         f"last words:\n{_last_words(home, instance)}\nIs the machine busy? Deploy again."
@@ -261,15 +261,15 @@ def deploy(
         token = _token(home, renew=running is None)
         with _listener(port, own) as listener:
             url = f"http://{HOST}:{listener.getsockname()[1]}"
-            instance, pid = _start(home, stored, listener, ws.folder("predictions", name))
-        _await_ready(home, instance, pid, url)
+            instance, process = _start(home, stored, listener, ws.folder("predictions", name))
+        _await_ready(home, instance, process, url)
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        new = Deployment(name, url, token, pid, stored.id, now, instance)
+        new = Deployment(name, url, token, process.pid, stored.id, now, instance)
         told = {key: value for key, value in asdict(new).items() if key != "token"}
         write_atomic(home / "deployment.json", json.dumps(told, indent=1) + "\n")
         _end(earlier, PATIENCE)
     replaced = running.bundle_id if running else None
-    facts = {"name": name, "url": url, "pid": pid, "replaces": replaced}
+    facts = {"name": name, "url": url, "pid": process.pid, "replaces": replaced}
     record(ws, "deploy", by=by, inputs=[stored.id], facts=facts)
     return new
 
@@ -293,6 +293,7 @@ def stop(
         (home / "deployment.json").unlink(missing_ok=True)
         (home / "token").unlink(missing_ok=True)
     if running:
+        _hang_up(running.url)
         record(ws, "stop", by=by, inputs=[running.bundle_id], facts={"name": name})
     return bool(processes)
 
@@ -310,13 +311,29 @@ class Answer:
     latency_ms: float  # inside the server
 
 
-@lru_cache(maxsize=16)
-def _client(url: str, token: str):
+_clients: dict[tuple[str, str], object] = {}  # (url, token) -> a client that keeps connections
+_clients_lock = threading.Lock()
+
+
+def _client(deployment: Deployment):
     "A client that keeps its connections; safe to share between threads."
     import httpx
 
-    headers = {"authorization": f"Bearer {token}"}
-    return httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False)
+    key = deployment.url, deployment.token
+    with _clients_lock:
+        if key not in _clients:
+            headers = {"authorization": f"Bearer {deployment.token}"}
+            how = {"headers": headers, "timeout": 30, "trust_env": False}
+            _clients[key] = httpx.Client(base_url=deployment.url, **how)
+        return _clients[key]
+
+
+@atexit.register
+def _hang_up(url: str | None = None) -> None:
+    "Close the connections to a server that was stopped, or all of them at the end."
+    with _clients_lock:
+        for key in [key for key in _clients if url in (None, key[0])]:
+            _clients.pop(key).close()
 
 # %% ../../nbs/11d_serve_operate.ipynb #224ebb37
 def classify(
@@ -332,7 +349,7 @@ def classify(
     given = {"clip": clip, "facts": json.dumps(facts) if facts else None}
     query = {key: value for key, value in given.items() if value is not None}
     path = f"/v2/models/{deployment.name}/classify"
-    client = _client(deployment.url, deployment.token)
+    client = _client(deployment)
     for attempt in (1, 2):  # a server that was just replaced closes its idle connections
         try:
             reply = client.post(path, content=image, params=query)

@@ -228,7 +228,7 @@ def _counted(service: Service, route: str, work):
     return endpoint
 
 # %% ../../nbs/11c_serve_server.ipynb #de1f89d8
-async def _admitted(service: Service, request, work):
+async def _admitted(service: Service, request, read, work):
     "Read what was sent and work on a thread, unless too many are in the house already."
     from starlette.exceptions import HTTPException
 
@@ -238,7 +238,7 @@ async def _admitted(service: Service, request, work):
     service.waiting += 1
     try:
         async with asyncio.timeout(READ_SECONDS):
-            arguments = await request
+            arguments = await read(request)
         return await asyncio.get_running_loop().run_in_executor(
             service.pool, work, service, *arguments
         )
@@ -286,13 +286,13 @@ def _routes(
         return JSONResponse(model_metadata(service.name, service.version, **about))
 
     async def infer(request):
-        body, size = await _admitted(service, _tensors(request), answer_tensors)
+        body, size = await _admitted(service, request, _tensors, answer_tensors)
         headers = {} if size is None else {"Inference-Header-Content-Length": str(size)}
         kind = "application/json" if size is None else "application/octet-stream"
         return Response(body, headers=headers, media_type=kind)
 
     async def classify(request):
-        return JSONResponse(await _admitted(service, _image(request), answer_image))
+        return JSONResponse(await _admitted(service, request, _image, answer_image))
 
     async def metrics(request):
         return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
