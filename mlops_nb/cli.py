@@ -369,8 +369,8 @@ def stop(name: str) -> None:
     "Stop deployment NAME."
     from mlops_nb.serve import stop
 
-    stop(_ws(), name)
-    _say({"stopped": name}, f"{name} is stopped")
+    ran = stop(_ws(), name)
+    _say({"name": name, "ran": ran}, f"{name} is stopped" if ran else f"{name} was not running")
 
 
 @cli.command()

@@ -4,7 +4,6 @@
 """
 
 import difflib
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +31,7 @@ def readme() -> str:
             if shown.strip():
                 parts.append("\n".join(f"    {line}" for line in shown.rstrip().splitlines()))
     text = "\n\n".join(parts) + "\n"
-    return re.sub(r"\(\.\./", "(", text)  # links are written as seen from nbs/
+    return text.replace("](pictures/", "](nbs/pictures/")
 
 
 def exported() -> dict[str, str]:

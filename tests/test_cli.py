@@ -1,0 +1,112 @@
+"The terminal's door: every command is described, answers, and fails with one message and a code."
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlops_nb.cli import cli
+
+COMMAND = Path(sys.executable).parent / "mlops-nb"
+
+
+def tell(ws, *words: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess:
+    "Run mlops-nb in a workspace and hold its exit code."
+    done = subprocess.run(
+        [COMMAND, "--workspace", ws.root, *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=os.environ | environ,
+    )
+    assert done.returncode == code, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_says_what_it_does(name):
+    command = cli.commands[name]
+    assert command.help and command.help.strip().endswith((".", ").")), name
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    from mlops_nb.images.scenes import drives, write_crops
+
+    folder = tmp_path_factory.mktemp("world") / "crops"
+    write_crops(folder, drives(3, 12))
+    return folder
+
+
+def test_data_from_folder_to_tag(ws, world, tmp_path):
+    shutil.copytree(world, tmp_path / "signs")
+    (tmp_path / "signs" / "stop" / "broken.png").write_bytes(b"not a picture")
+    got = json.loads(tell(ws, "--json", "ingest", str(tmp_path / "signs"), "signs").stdout)
+    assert got["added"] + got["quarantined"] >= 96
+    tell(ws, "split", "signs")
+    tell(ws, "validate", "signs")
+    assert "signs@v1" in tell(ws, "tag", "signs", "v1").stdout
+    assert "v1" in tell(ws, "versions").stdout
+    kept = json.loads(tell(ws, "--json", "quarantine", "signs").stdout)
+    assert [row["source"].rsplit("/", 1)[-1] for row in kept] == ["broken.png"]
+    assert kept[0]["remedy"]
+    shown = tell(ws, "lineage", "signs@v1").stdout
+    assert "ingest" in shown
+    assert "chain whole" in tell(ws, "ledger", "verify").stdout
+    assert "ingest" in tell(ws, "--as", "ann", "ledger", "log").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("ingest", "no-such-folder", "signs"), "no-such-folder"),
+        (("validate", "no-such-dataset"), "no-such-dataset"),
+        (("run", "trian"), "train"),
+        (("deploy", "signs@staging"), "signs"),
+        (("lineage", "bundle:" + "0" * 64), "bundle:"),
+        (("demo", "--data", "no-such-folder"), "no-such-folder"),
+    ],
+)
+def test_what_cannot_be_done_is_one_message(ws, words, told):
+    done = tell(ws, *words, code=1)
+    assert done.stderr.startswith("Error: ") and told in done.stderr
+    assert done.stderr.count("Error") == 1
+
+
+def test_a_wrong_word_offers_the_right_one(ws):
+    assert "validate" in tell(ws, "validat", "signs", code=2).stderr
+
+
+def test_parameters_are_refused_before_any_kernel_starts(ws):
+    done = tell(ws, "run", "train", "-p", "epoch=3", "-p", "width=wide", code=1)
+    assert "epochs" in done.stderr and "width" in done.stderr
+    assert not ws.path("runs").exists()
+
+
+def test_a_broken_ledger_is_found(ws):
+    import sqlite3
+
+    from mlops_nb.ledger import record
+
+    for number in range(3):
+        record(ws, "note", by="ann", facts={"number": number})
+    assert "3 acts" in tell(ws, "ledger", "verify").stdout
+    with sqlite3.connect(ws.path("ledger.db")) as db:
+        for (name,) in db.execute("select name from sqlite_master where type='trigger'").fetchall():
+            db.execute(f"drop trigger {name}")
+        db.execute("update ledger_acts set actor = 'eve' where seq = 2")
+    db.close()
+    assert "BROKEN" in tell(ws, "ledger", "verify", code=3).stdout
+
+
+def test_a_page_of_the_workspace_that_is_no_toml(ws):
+    ws.path("workspace.toml").write_text("actor = ")
+    assert "workspace.toml" in tell(ws, "versions", code=1).stderr
+    ws.path("workspace.toml").write_text("acter = 'ann'")
+    assert "acter" in tell(ws, "versions", code=1).stderr

@@ -1,0 +1,64 @@
+"Every template runs on a tiny set, and is written the way templates are."
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATES = sorted((ROOT / "templates").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.stem)
+def test_a_template_is_short_and_in_order(path):
+    from mlops_nb.pipeline import parameters
+
+    page = json.loads(path.read_text("utf-8"))["cells"]
+    assert len(page) <= 20 and path.stat().st_size < 50_000
+    title = "".join(page[0]["source"])
+    assert title.startswith("# ") and "\n> " in title
+    assert page[1]["metadata"]["tags"] == ["parameters"]
+    text = "\n".join("".join(cell["source"]) for cell in page)
+    heads = re.findall(r"^## (\w+)", text, re.MULTILINE)
+    assert heads[0] == "Load" and heads[-1] == "Save"
+    assert all(p.help for p in parameters(path)), "every parameter says what it means"
+    assert {p.name for p in parameters(path)} >= {"run_id"}
+    assert not any(cell.get("outputs") for cell in page), "templates are kept without outputs"
+
+
+def test_every_template_runs_on_a_tiny_set(ws, tmp_path):
+    from pyarrow import parquet
+
+    from mlops_nb import Output, Step, data, get_blob, put_blob, reference, run, template
+    from mlops_nb.images.scenes import drives, write_crops
+
+    write_crops(tmp_path / "tiny", drives(11, 60))
+    data.ingest(ws, tmp_path / "tiny", "tiny")
+    data.split(ws, "tiny")
+    data.validate(ws, "tiny")
+    ref = data.tag(ws, "tiny", "v1")
+    train = Step("train", template("train"), {"data": ref, "name": "tiny", "epochs": 1, "width": 8})
+    judged = {"bundle": Output("train", "bundle"), "data": ref, "where": "split != 'train'"}
+    done = run(ws, [train, Step("evaluate", template("evaluate"), judged)])
+    assert [step.status for step in done.steps] == ["ran", "ran"]
+
+    import io
+
+    made = done["evaluate"].outputs
+    table = parquet.read_table(io.BytesIO(get_blob(ws, made["predictions"])))
+    classes = tuple(json.loads(get_blob(ws, made["report"]))["classes"])
+    model_id = done["train"].outputs["bundle"]
+    accepted = reference(table, model_id=model_id, classes=classes)
+    given = {
+        "log": made["predictions"],
+        "reference": put_blob(ws, accepted.to_json().encode()),
+    }
+    watched = run(ws, [Step("monitor", template("monitor"), given)])
+    assert watched["monitor"].outputs["paged"] is False
+
+    again = run(ws, [train, Step("evaluate", template("evaluate"), judged)])
+    assert [step.status for step in again.steps] == ["cached", "cached"]
+    assert again["train"].outputs == done["train"].outputs
+    ran = {step.name for step in done.steps} | {step.name for step in watched.steps}
+    assert ran == {path.stem for path in TEMPLATES}, "a template nobody runs"
