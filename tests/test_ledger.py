@@ -42,7 +42,13 @@ from mlops_nb.ledger import (
     verify_ledger,
 )
 from mlops_nb.ledger.chain import act_id
-from mlops_nb.ledger.store import disconnect, ledger_address, transaction
+from mlops_nb.ledger.store import (
+    disconnect,
+    ledger_address,
+    note_head,
+    seen_head,
+    transaction,
+)
 from mlops_nb.workspace import LedgerError, Workspace, open_workspace
 
 FORGED = """'act:9', prev, at, 'eve', verb, inputs, outputs, facts
@@ -371,6 +377,8 @@ def test_removed_rows_are_found_and_the_first_is_named(twelve, seqs):
             attack.raw.execute("DELETE FROM ledger_touched WHERE seq = ?", [seq])
         check = verify_ledger(attack.ws)
         assert not check.ok and check.first_bad == min(seqs) and check.n == min(seqs) - 1
+        gap = max(set(range(1, 13)) - seqs, default=0) > min(seqs)
+        assert f"act {min(seqs)} is missing" in check.reason if gap else "cut off" in check.reason
         with (
             pytest.raises(LedgerError, match="append-only|cut off") if 12 in seqs else nullcontext()
         ):
@@ -428,6 +436,16 @@ def test_a_forger_who_recomputes_hashes_is_found(twelve, seq, everything_after):
         assert not verify_ledger(attack.ws, expected_head=acts(twelve)[-1].id).ok
 
 
+def test_a_number_left_out_of_a_rewritten_chain_is_found(twelve):
+    with Attack(twelve) as attack:
+        row = attack.row(12) | {"seq": 13}
+        attack.raw.execute("UPDATE ledger_touched SET seq = 13 WHERE seq = 12")
+        attack.write(row | {"id": act_id(row)}, at=12)
+        attack.ws.path("ledger.head").unlink()
+        check = verify_ledger(attack.ws)
+        assert check.first_bad == 12 and "act 12 is missing" in check.reason
+
+
 @pytest.mark.parametrize("left", range(12))
 def test_a_cut_off_end_is_found_by_the_witness_and_by_an_expected_head(twelve, left):
     head = acts(twelve)[-1].id
@@ -471,6 +489,13 @@ def test_attacks_on_postgresql_are_found_too(any_ws):
     assert verify_ledger(any_ws).first_bad == 3
     unguarded(any_ws, "DELETE FROM ledger_acts WHERE seq = 2")
     assert verify_ledger(any_ws).first_bad == 2
+
+
+def test_the_witness_moves_forward_only(ws):
+    "Two processes may note their heads in the other order than they committed."
+    note_head(ws, 7, "act:seven")
+    note_head(ws, 6, "act:sixth")
+    assert seen_head(ws) == (7, "act:seven")
 
 
 def test_an_old_copy_put_back_is_noticed(ws):
