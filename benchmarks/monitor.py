@@ -101,7 +101,9 @@ def by_martingale(known: np.ndarray, log: np.ndarray, alpha: float) -> int | Non
         wealth += np.concatenate([up, down], axis=1)
         mixed = (np.exp(np.minimum(wealth, 300)).mean(2, keepdims=True) * weight).sum((1, 2))
         if (np.array(prior) * mixed).sum() >= 1 / alpha:
-            return (t + 1) * FRAMES
+            return (
+                t + 1
+            ) * FRAMES + WatchPolicy().idle_frames  # it, too, must see that a clip is over
     return None
 
 
@@ -173,6 +175,7 @@ def rendered(seeds: int, n_reference: int) -> None:
             calm = says(bundle, Path(scratch), seed=seed, n=40, weather=None)
             storm = says(bundle, Path(scratch), seed=seed + 500, n=40, weather="snow")
             pages += watch(calm, accepted, ended=True).paged
+            print(".", end="", flush=True)
             seen = watch(pa.concat_tables([calm, storm]), accepted)
             took.append(np.inf if not seen.paged else seen.paged_at_frame - len(calm))
             for name, table in (("calm", calm), ("snow", storm)):
