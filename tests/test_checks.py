@@ -145,6 +145,8 @@ def test_a_damaged_copy_does_not_push_out_a_good_one():
 def test_drives_and_tracks_in_two_splits():
     rows = [sample(k, split=s, drive="d1", track="t1") for k, s in ((1, "train"), (2, "test"))]
     assert said(rows) == [("B4", "E", "drives"), ("B6", "W", "tracks")]
+    apart = [sample(k, split=s, drive=s, track="t1") for k, s in ((1, "train"), (2, "test"))]
+    assert said(apart) == []  # every drive counts its tracks from one
     assert errors(check(rows, LOOSE)) == set()  # no sample is at fault, the division is
 
 

@@ -422,7 +422,7 @@ if where.startswith("validation."):
     setattr(validation, where.split(".")[1], die)
 validation.validate(ws, "signs")
 """
-WHERE = ["reading", "ingestion.put_quarantine", "ingestion.record", "validation.remove_rows",
+WHERE = ["reading", "ingestion.put_quarantine", "ingestion.record", "validation.put_quarantine", "validation.remove_rows",
          "validation.update_rows", "validation.record"]  # fmt: skip
 
 
@@ -444,6 +444,9 @@ def test_kill_9_anywhere_and_again_ends_in_the_same_place(ws, tmp_path):
         assert process.returncode == -signal.SIGKILL, (where, said)
     for where in WHERE:
         other = open_workspace(tmp_path / where)
+        if where.startswith("validation"):  # nothing is missing even before it is done again
+            kept = read(other, "signs", columns=["source"])["source"].to_pylist()
+            assert len({*kept, *quarantine(other, "signs")["source"].to_pylist()}) == 37, where
         ingest(other, root, "signs")
         done = validate(other, "signs")
         assert done.digest == whole.digest, where

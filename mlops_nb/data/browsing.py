@@ -90,7 +90,7 @@ def _check_port(port: int) -> int:
             ) from err
     return port
 
-
+# %% ../../nbs/05h_data_browsing.ipynb #4378b68f
 def _start(command: list, folder: Path, name: str, **options) -> subprocess.Popen:
     "A child process that logs into the look's folder and writes its id there."
     with open(folder / f"{name}.log", "wb") as log:
@@ -118,7 +118,7 @@ def _wait(child: subprocess.Popen, port: int, *, name: str, folder: Path, second
         f"{name} did not start on port {port} within {seconds:.0f} s. Its last words: {said}"
     )
 
-# %% ../../nbs/05h_data_browsing.ipynb #4378b68f
+# %% ../../nbs/05h_data_browsing.ipynb #5c76df5d
 def _alive(pid: int, folder: Path) -> bool:
     "Is this process still one of ours? Its command line or its folder names the look."
     try:
@@ -154,7 +154,7 @@ def _sweep_orphans(ws: Workspace):
         if _born(int(pid)) != born:
             _sweep(note.parent)
 
-
+# %% ../../nbs/05h_data_browsing.ipynb #9275318c
 def _born(pid: int) -> str:
     "When a process started, in clock ticks since boot; '' if it is gone."
     try:
@@ -230,7 +230,7 @@ def _sample(fo: Any, ws: Workspace, row: dict, *, tags: list[str], prediction: d
 _FACTS = ("sample_id", "image_id", "source", "split", "clip", "drive", "track", "captured_at",
           "weather", "light", "brightness")  # fmt: skip
 
-
+# %% ../../nbs/05h_data_browsing.ipynb #20ed1493
 def _predictions(ws: Workspace, predictions: pa.Table | str | None) -> dict[str, dict]:
     "Predictions by image id, from a table or from the blob of a Parquet file."
     if predictions is None:
@@ -300,7 +300,7 @@ class Browser:
     def _repr_html_(self) -> str:
         return f'<iframe src="{self.url}" width="100%" height="640"></iframe>'
 
-
+# %% ../../nbs/05h_data_browsing.ipynb #d17ee46f
 def browse(
     ws: Workspace,
     ref: str,

@@ -134,7 +134,7 @@ def check_boxes(row: dict, contract: Contract) -> Iterator[Finding]:
             yield _about(row, "C9", "W", f"{at} is below {contract.min_box_px} px.",
                          "Drop boxes that nobody could label.")  # fmt: skip
 
-
+# %% ../../nbs/05f_data_checks.ipynb #f516389e
 def check_pairs(row: dict, contract: Contract) -> Iterator[Finding]:
     "C6, C7: boxes that lie on top of each other."
     boxes = [b for b in row["boxes"] if all(math.isfinite(b[s]) for s in ("x0", "y0", "x1", "y1"))]
@@ -170,7 +170,7 @@ def check_size(rows: list[dict], contract: Contract) -> Iterator[Finding]:
             yield _about(row, "A5", "W", f"Its sides are {size[0]} and {size[1]} px.",
                          "Check that it is a camera frame.")  # fmt: skip
 
-
+# %% ../../nbs/05f_data_checks.ipynb #97b497a2
 def check_frames(rows: list[dict], contract: Contract) -> Iterator[Finding]:
     "A6, A7, A8, A9: exposure, blur, information, colour."
     c, look = contract, "Look at it; drop it if a person could not label it."
@@ -224,14 +224,15 @@ def check_duplicates(rows: list[dict], contract: Contract) -> Iterator[Finding]:
         for row in here:
             yield _about(row, "B1", "E", f"The same image is {first['source']}.", "Keep one.")
 
-
+# %% ../../nbs/05f_data_checks.ipynb #99a8f2f0
 def check_groups(rows: list[dict], contract: Contract) -> Iterator[Finding]:
     "B4, B6: drives and tracks that lie in two splits; about the version as a whole."
     for key, check, severity in (("drive", "B4", "E"), ("track", "B6", "W")):
         sides = defaultdict(set)
         for row in rows:
             if row[key] and row["split"]:
-                sides[row[key]].add(row["split"])
+                name = f"{row['drive']}/{row[key]}" if key == "track" and row["drive"] else row[key]
+                sides[name].add(row["split"])
         torn = sorted(name for name, splits in sides.items() if len(splits) > 1)
         if torn:
             some = ", ".join(torn[:3]) + (", ..." if len(torn) > 3 else "")

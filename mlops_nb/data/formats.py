@@ -167,7 +167,7 @@ def _gtsrb_item(row: dict, root: Path, relative: str, source: str) -> Item | Pro
     return Item(item.source, item.path, item.data, label, boxes, "test" if test else None,
                 tidy_facts({"track": track}))  # fmt: skip
 
-
+# %% ../../nbs/05b_data_formats.ipynb #894560b4
 def read_gtsrb(root: Path, source: str) -> Iterator[Item | Problem]:
     "GTSRB: every folder that has a GT-*.csv, training and test part at once."
     files, problems = scan(root, source)
@@ -256,7 +256,7 @@ def _coco_item(entry: dict, marks: list, names: dict, **where) -> Item | Problem
                        data=item.data)  # fmt: skip
     return item
 
-
+# %% ../../nbs/05b_data_formats.ipynb #d9329fa0
 def read_coco(root: Path, source: str) -> Iterator[Item | Problem]:
     "COCO detection: every JSON file below the folder that is one."
     files, problems = scan(root, source)
@@ -332,7 +332,7 @@ def detect(
         raise DataError(f"{folder} holds no image. Pass a folder with images or a COCO file.")
     return found[0] if found else "image_folder"
 
-
+# %% ../../nbs/05b_data_formats.ipynb #64f6f574
 def _foreign(files: list[str]) -> str | None:
     "The name of a label format that we recognise and do not read."
     images = {PurePosixPath(name).stem for name in files if is_image(name)}

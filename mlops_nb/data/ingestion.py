@@ -111,7 +111,7 @@ class _Sorting:
             return True
         return False
 
-
+# %% ../../nbs/05d_data_ingestion.ipynb #8499ee88
 def _before(ws: Workspace, name: str) -> _Sorting:
     "What a dataset and its quarantine hold."
     if not table_path(ws, name).is_dir():
@@ -121,7 +121,7 @@ def _before(ws: Workspace, name: str) -> _Sorting:
     known = {row["sample_id"]: (row["origin"], row["split"]) for row in rows}
     return _Sorting(known, set(quarantine(ws, name)["origin"].to_pylist()) - {None})
 
-# %% ../../nbs/05d_data_ingestion.ipynb #8499ee88
+# %% ../../nbs/05d_data_ingestion.ipynb #0f2af1c9
 def _sorted_out(
     found: Iterable[Item | Problem],
     sorting: _Sorting,
@@ -150,7 +150,7 @@ def _sorted_out(
 
 BATCH_BYTES = 32 << 20
 
-
+# %% ../../nbs/05d_data_ingestion.ipynb #1f448216
 def _batches(rows: Iterator[dict]) -> Iterator[pa.RecordBatch]:
     "Rows as Arrow batches of at most a thousand rows or about 32 MiB of images."
     held, size = [], 0
@@ -182,7 +182,7 @@ class Ingested:
         "The version as a reference."
         return f"{self.name}@{self.version}"
 
-
+# %% ../../nbs/05d_data_ingestion.ipynb #5633aba6
 def ingest(
     ws: Workspace,
     folder: str | Path,

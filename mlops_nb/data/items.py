@@ -122,7 +122,7 @@ def note(source: str, message: str) -> Problem:
     "Something worth saying where nothing was lost."
     return Problem(source, "", message, "", severity="I")
 
-
+# %% ../../nbs/05a_data_items.ipynb #3fc7919e
 def load(
     root: Path,
     relative: str,  # path below the root

@@ -63,7 +63,7 @@ def group_of(row: dict, group: str) -> str:
             f"{row['source']} has no {key}, so it cannot be split by {group}. "
             "Pass group='auto' to fall back on track and image, or add the fact and ingest again."
         )
-    return row[key]
+    return f"{row['drive']}/{row[key]}" if group == "track" and row["drive"] else row[key]
 
 
 def assign(
@@ -96,7 +96,7 @@ class Split:
     groups: dict[str, int]  # per split
     moved: int  # samples that changed sides or got one
 
-
+# %% ../../nbs/05e_data_splitting.ipynb #cc99d834
 def split(
     ws: Workspace,
     name: str,

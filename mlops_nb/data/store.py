@@ -287,7 +287,7 @@ def _watched(batches: Iterable[pa.RecordBatch], failed: list[Exception]) -> Iter
         failed.append(err)
         raise
 
-
+# %% ../../nbs/05c_data_store.ipynb #dd5ea8c0
 def _without(table, ids: set[str]) -> tuple[list, list[int]]:
     "The fragments that lose rows, and the numbers of those that lose all."
     kept, removed = [], []
@@ -304,7 +304,7 @@ def _among(ids: Iterable[str]) -> str:
     "SQL for these sample ids; an id is `smp:` and hex digits, so there is nothing to escape."
     return "sample_id in ({})".format(",".join(f"'{one}'" for one in sorted(ids)))
 
-# %% ../../nbs/05c_data_store.ipynb #dd5ea8c0
+# %% ../../nbs/05c_data_store.ipynb #22cbb3ab
 def remove_rows(ws: Workspace, name: str, ids: set[str]) -> int:
     "A version without these samples; the number it has."
     with storing(ws, name):
@@ -334,7 +334,7 @@ def update_rows(
         path = str(table_path(ws, name))
         return lance.LanceDataset.commit(path, change, read_version=table.version).version
 
-
+# %% ../../nbs/05c_data_store.ipynb #870c627c
 def put_quarantine(
     ws: Workspace,
     name: str,

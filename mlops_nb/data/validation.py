@@ -74,7 +74,7 @@ class Validation:
         "Errors of the version as a whole, which no quarantine can mend; they forbid a tag."
         return tuple(f for f in self.findings if f.severity == "E" and f.sample_id is None)
 
-
+# %% ../../nbs/05g_data_validation.ipynb #2c1da840
 def validate(
     ws: Workspace,
     ref: str,  # a dataset; of an older version errors are reported, and nothing is moved
@@ -168,7 +168,7 @@ def _findings(ws: Workspace, act: Act) -> dict:
     blob = next(one for one in act.outputs if one.startswith("blob:"))
     return json.loads(get_blob(ws, blob))
 
-
+# %% ../../nbs/05g_data_validation.ipynb #394d7b5a
 def findings(
     ws: Workspace,
     ref: str,
@@ -218,7 +218,7 @@ def tag(
                    facts={"ref": f"{version.name}@{tag}", "version": version.version})  # fmt: skip
     return f"{version.name}@{tag}"
 
-
+# %% ../../nbs/05g_data_validation.ipynb #33fc6782
 def _check_taggable(ws: Workspace, version: Version):
     "Refuse what was not validated, did not pass, or is empty."
     act = _validated(ws, version.digest)
