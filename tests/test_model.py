@@ -20,6 +20,7 @@ from mlops_nb.model import (
     load_bundle,
     predict,
     predict_table,
+    preprocess,
     store_bundle,
 )
 from mlops_nb.model.bundles import _write_bundle
@@ -69,6 +70,13 @@ def test_onnx_answers_as_torch_at_every_size(bundle, shape):
     got = predict(bundle, images)
     assert np.abs(got.scores - expected).max() <= MAX_SCORE_DIFF
     assert got.labels == tuple(CLASSES[k] for k in expected.argmax(1))
+
+
+def test_what_shrinks_is_averaged_not_skipped():
+    pixels = preprocess(
+        torch.from_numpy(noise(1, 480, 480)), size=(48, 48), mean=(0,) * 3, std=(1,) * 3
+    )
+    assert abs(pixels.mean() - 0.5) < 0.01 and pixels.std() < 0.05  # 100 pixels in one
 
 
 def test_an_answer_does_not_depend_on_the_company(bundle):
