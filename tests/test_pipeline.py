@@ -308,6 +308,7 @@ def test_what_a_step_depends_on_is_part_of_its_key(ws, tmp_path):
     assert run(ws, plan)["a"].outputs == {"a": 1, "n": 1}
     assert run(ws, plan)["a"].status == "cached"
     (tmp_path / "deeper.py").write_text("value = 22")
+    assert run(ws, plan)["a"].outputs == {"a": 22, "n": 1}
     (tmp_path / "maps" / "b.txt").write_text("b")
     assert run(ws, plan)["a"].outputs == {"a": 22, "n": 2}
 
