@@ -29,6 +29,8 @@ GUESTS = {
     "fiftyone": "data",
     "pymongo": "data",
     "papermill": "pipeline",
+    "IPython": "pipeline",
+    "jupyter_client": "pipeline",
     "nbclient": "pipeline",
     "onnx": "model",
     "onnxruntime": "model",

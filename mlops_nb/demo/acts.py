@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['AUTHOR', 'REVIEWER', 'FRACTIONS', 'Stage', 'Timeline', 'webhook', 'Play', 'make_version', 'learn', 'decide',
-           'release', 'drive', 'look', 'take_reference']
+           'release', 'deployed', 'drive', 'look', 'take_reference']
 
 # %% ../../nbs/14c_demo_acts.ipynb #dc337727
 import io
@@ -16,9 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .worlds import clip_of
 from ..workspace import Workspace, get_blob, put_blob
+
+if TYPE_CHECKING:
+    from mlops_nb.serve import Deployment
 
 # %% ../../nbs/14c_demo_acts.ipynb #cd006d70
 @dataclass(frozen=True)
@@ -221,46 +225,54 @@ def release(play: Play, model: str, decision, champion: str | None, summary: str
     return version
 
 # %% ../../nbs/14c_demo_acts.ipynb #164889ae
-def drive(play: Play, bundle_id: str, seasons: dict[str, list]) -> None:
-    "Deploy the bundle and send it what the cars see, season after season."
+def _unasked(play: Play, bundle_id: str, frames: list) -> list:
+    "The frames that this model has not been asked about yet."
     from mlops_nb.images.pixels import image_id
-    from mlops_nb.serve import deploy, prediction_log, stop
+    from mlops_nb.serve import prediction_log
 
-    ws = play.ws
-    known = prediction_log(ws, "staging", model_id=bundle_id)
-    logged = set(zip(known["image_id"].to_pylist(), known["clip"].to_pylist(), strict=True))
+    log = prediction_log(play.ws, "staging", model_id=bundle_id)
+    asked = set(zip(log["image_id"].to_pylist(), log["clip"].to_pylist(), strict=True))
+    named = [(image_id(frame.data), clip_of(frame)) for frame in frames]
+    keys = [(image, clip or image) for image, clip in named]
+    return [frame for frame, key in zip(frames, keys, strict=True) if key not in asked]
 
-    def waiting(frames: list) -> list:
-        return [
-            f for f in frames if (image_id(f.data), clip_of(f) or image_id(f.data)) not in logged
-        ]
 
-    left = {season: waiting(frames) for season, frames in seasons.items()}
+@contextmanager
+def deployed(play: Play, bundle_id: str, frames: list) -> "Iterator[Deployment | None]":
+    "Staging serves the bundle while these frames need answers; None if they all have theirs."
+    from mlops_nb.serve import deploy, stop
+
+    server = None
     with play.stage("deploy") as note:
-        if not any(left.values()):
-            note |= {"said": "the cars have asked everything already", "repeated": True}
-            return
-        server = deploy(ws, bundle_id, name="staging", by=AUTHOR)
-        note["said"] = f"{bundle_id[:19]} answers at {server.url}"
+        if _unasked(play, bundle_id, frames):
+            server = deploy(play.ws, bundle_id, name="staging", by=AUTHOR)
+            note["said"] = f"{bundle_id[:19]} answers at {server.url}"
+        else:
+            stop(play.ws, "staging", by=AUTHOR)  # one that a killed demo left behind
+            note |= {"said": "every frame has its answer", "repeated": True}
     try:
-        for season, frames in left.items():
-            with play.stage(f"drive, {season}") as note:
-                _ask(server, frames)
-                note["said"] = f"{len(frames)} frames of {len({clip_of(f) for f in frames})} drives"
+        yield server
     finally:
-        stop(ws, "staging")
+        if server:
+            stop(play.ws, "staging", by=AUTHOR)
 
 
-def _ask(server, frames: list) -> None:
-    "Send frames to the image endpoint, one by one, as a camera does."
+def drive(
+    play: Play, server: "Deployment | None", season: str, *, bundle_id: str, frames: list
+) -> None:
+    "Send the image endpoint what the cars see, one by one, as a camera does."
     from mlops_nb.serve import classify
 
-    for frame in frames:
-        classify(server, frame.data, clip=clip_of(frame))
+    with play.stage(f"drive, {season}") as note:
+        left = _unasked(play, bundle_id, frames)
+        for frame in left:
+            classify(server, frame.data, clip=clip_of(frame))
+        note["said"] = f"{len(frames)} frames of {len({clip_of(f) for f in frames})} drives"
+        note["repeated"] = not left
 
 # %% ../../nbs/14c_demo_acts.ipynb #0a7724c2
-def look(play: Play, stage: str, model_id: str, reference: str):
-    "Run the monitor's notebook on a snapshot of the log."
+def look(play: Play, season: str, *, model_id: str, reference: str, frames: int):
+    "Run the monitor's notebook on a snapshot of the log: the model's first so many frames."
     from pyarrow import parquet
 
     from mlops_nb.monitor import Watch
@@ -268,14 +280,15 @@ def look(play: Play, stage: str, model_id: str, reference: str):
     from mlops_nb.serve import prediction_log
 
     packed = io.BytesIO()
-    parquet.write_table(prediction_log(play.ws, "staging", model_id=model_id), packed)
+    asked = prediction_log(play.ws, "staging", model_id=model_id)
+    parquet.write_table(asked.slice(0, frames), packed)
     log = put_blob(play.ws, packed.getvalue())
     given = {"log": log, "reference": reference, "deployment": "staging"}
 
     def said(done) -> str:
         return done["monitor"].outputs["said"]
 
-    done = _steps(play, stage, [Step("monitor", template("monitor"), given)], said)
+    done = _steps(play, f"monitor, {season}", [Step("monitor", template("monitor"), given)], said)
     return Watch.from_json(get_blob(play.ws, done["monitor"].outputs["watch"]).decode()), done
 
 

@@ -18,6 +18,7 @@ from mlops_nb.demo.acts import (
     Stage,
     Timeline,
     decide,
+    deployed,
     drive,
     learn,
     look,
@@ -158,12 +159,15 @@ def _autumn(play: Play, world: World, ref: str) -> _Season:
     reference = take_reference(
         play, learnt, lambda row: not is_production(row["clip"]) or row["drive"]
     )
-    seen = {"autumn": frames_of(world.calm)}
-    drive(play, bundle, seen)
-    _, calm = look(play, "monitor, autumn", bundle, reference)
-    seen["first snow"] = frames_of(world.storm)
-    drive(play, bundle, seen)
-    watched, storm = look(play, "monitor, first snow", bundle, reference)
+    seen = {"autumn": frames_of(world.calm), "first snow": frames_of(world.storm)}
+    watching, autumn = {"model_id": bundle, "reference": reference}, len(seen["autumn"])
+    with deployed(play, bundle, seen["autumn"] + seen["first snow"]) as server:
+        drive(play, server, "autumn", bundle_id=bundle, frames=seen["autumn"])
+        _, calm = look(play, "autumn", frames=autumn, **watching)
+        drive(play, server, "first snow", bundle_id=bundle, frames=seen["first snow"])
+        watched, storm = look(
+            play, "first snow", frames=autumn + len(seen["first snow"]), **watching
+        )
     pages = _pages({"autumn": learnt, "autumn, quiet": calm, "first snow": storm})
     return _Season(bundle, learnt, report, decision, seen, watched, pages)
 
@@ -177,8 +181,10 @@ def _winter(play: Play, world: World, first: _Season) -> _Season:
     release(play, world.name, decision, first.bundle, "learnt snow after the page")
     reference = take_reference(play, learnt, lambda row: row["weather"] == "snow")
     seen = {"later snow": frames_of(world.after)}
-    drive(play, bundle, seen)
-    watched, run = look(play, "monitor, later snow", bundle, reference)
+    watching = {"model_id": bundle, "reference": reference}
+    with deployed(play, bundle, seen["later snow"]) as server:
+        drive(play, server, "later snow", bundle_id=bundle, frames=seen["later snow"])
+        watched, run = look(play, "later snow", frames=len(seen["later snow"]), **watching)
     pages = _pages({"winter": learnt, "later snow": run})
     return _Season(bundle, learnt, report, decision, seen, watched, pages)
 

@@ -395,6 +395,12 @@ def _write_run(ws: Workspace, run: Run, by: str) -> None:
     write_atomic(path, json.dumps(asdict(run) | {"by": by}, indent=1, default=str))
 
 # %% ../../nbs/07c_pipeline_plan.ipynb #7554ed15
+def _environ(ws: Workspace, by: str) -> dict[str, str]:
+    "What tells a kernel where it works, with which settings, and for whom."
+    settings = {f"MLOPS_NB_{name.upper()}": value for name, value in ws.settings.items()}
+    return settings | {"MLOPS_NB_WORKSPACE": str(ws.root), "MLOPS_NB_ACTOR": by}
+
+
 def _run_step(
     ws: Workspace,
     step: Step,
@@ -420,7 +426,7 @@ def _run_step(
             inject(step.notebook, values),
             page,
             folder=Path(step.notebook).resolve().parent,
-            environ={"MLOPS_NB_WORKSPACE": str(ws.root), "MLOPS_NB_ACTOR": by},
+            environ=_environ(ws, by),
             progress=lambda cells, total: report(running, cells, total),
         )
         done = replace(running, status="ran", outputs=outputs(page))
