@@ -26,14 +26,8 @@ class Section:
     text: str = ""  # shown in a fixed-width font, as it is
     links: tuple[tuple[str, Path], ...] = ()  # (label, file beside the report)
 
-# %% ../nbs/14a_evidence.ipynb #bbc7e544
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>
+# %% ../nbs/14a_evidence.ipynb #a1style0
+_STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #60646c; --line: #e0e1e6; --back: #fff;
         --card: #f7f8fa; --accent: #0b6bcb; --good: #18794e; --bad: #b42318; }
 @media (prefers-color-scheme: dark) {
@@ -61,6 +55,17 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: 8px
       overflow-x: auto; font: 13px/1.5 ui-monospace, monospace; }
 a { color: var(--accent); }
 td.pass { color: var(--good); font-weight: 600; } td.fail { color: var(--bad); font-weight: 600; }
+"""
+
+# %% ../nbs/14a_evidence.ipynb #bbc7e544
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<style>
+{{ style|safe }}
 </style>
 </head>
 <body>
@@ -114,4 +119,6 @@ def report(
         for section in sections
     ]
     page = jinja2.Environment(autoescape=True).from_string(_PAGE)
-    return write_atomic(path, page.render(title=title, lead=lead, facts=facts, sections=shown))
+    return write_atomic(
+        path, page.render(title=title, lead=lead, facts=facts, sections=shown, style=_STYLE)
+    )

@@ -40,6 +40,7 @@ GUESTS = {
     "uvicorn": "serve",
     "httpx": "serve",
     "prometheus_client": "serve",
+    "psutil": "serve",
     "jinja2": "evidence",
     "click": "cli",
     "rich": "cli",
@@ -85,7 +86,7 @@ FLOORS = {module_of(path): floor for floor, path in enumerate(NOTEBOOKS)}
 def test_a_room_imports_only_from_lower_floors(path):
     mine = FLOORS[module_of(path)]
     for name in imports(path):
-        if name.startswith("mlops_nb."):
+        if name.startswith("mlops_nb.") and not name.startswith("mlops_nb.__"):
             target = name.removeprefix("mlops_nb.")
             floors = [f for m, f in FLOORS.items() if m == target or m.startswith(f"{target}.")]
             assert floors, f"{path.name} imports {name}, which no notebook makes"
@@ -135,6 +136,17 @@ def test_public_names_exist_and_are_documented():
         assert inspect.getdoc(value), f"{name} has no docstring"
     with pytest.raises(AttributeError, match="Public names"):
         mlops_nb.no_such_name  # noqa: B018
+
+
+def test_every_guest_is_a_declared_requirement():
+    distributions = {"PIL": "pillow", "cv2": "opencv-python-headless", "lance": "pylance"}
+    distributions |= {"IPython": "ipykernel", "fiftyone": "", "pymongo": ""}  # the extra `browse`
+    settings = configparser.ConfigParser(delimiters=["="], interpolation=None)
+    settings.read(ROOT / "settings.ini", encoding="utf-8")
+    wanted = re.findall(r"^([\w-]+)", settings["DEFAULT"]["requirements"], re.MULTILINE)
+    for guest in GUESTS:
+        name = distributions.get(guest, guest.replace("_", "-"))
+        assert not name or name in wanted, f"{guest} is imported, {name} is not required"
 
 
 def test_the_verbs_of_the_walk_are_public():

@@ -56,6 +56,7 @@ class Timeline:
 # %% ../../nbs/14c_demo_acts.ipynb #2afd5b22
 @contextmanager
 def webhook() -> Iterator[tuple[str, list[dict]]]:
+    "The address of a receiver of pages, and the list of what it received."
     received: list[dict] = []
 
     class Receiver(BaseHTTPRequestHandler):

@@ -250,18 +250,17 @@ def _told(play: Play, world: World, seasons: list[_Season], *, began: float, pag
     stages = tuple(play.timeline.stages)
     return replace(walk, stages=stages, seconds=time.perf_counter() - began)
 
-# %% ../../nbs/14d_demo_walk.ipynb #24b87fba
-def _write_report(play: Play, world: World, seasons: list[_Season], walk: Walk) -> None:
-    "The HTML page of a walk."
+# %% ../../nbs/14d_demo_walk.ipynb #d1secti0
+def _sections(play: Play, world: World, seasons: list[_Season], walk: Walk) -> list:
+    "What the page shows, from top to bottom."
     from mlops_nb.data import quarantine
-    from mlops_nb.evidence import Section, report
+    from mlops_nb.evidence import Section
     from mlops_nb.figures import shift_figure, timeline_figure
 
-    ws, (first, second) = play.ws, seasons
-    late = None if walk.paged_at_frame is None else walk.paged_at_frame - walk.storm_at_frame
-    kept = quarantine(ws, world.name).to_pylist()
+    first, second = seasons
+    kept = quarantine(play.ws, world.name).to_pylist()
     stages = [(s.name, s.seconds) for s in play.timeline.stages]
-    sections = [
+    return [
         Section(
             "What the cars saw",
             prose="The first model has never seen snow. Nobody labels these frames.",
@@ -318,10 +317,17 @@ def _write_report(play: Play, world: World, seasons: list[_Season], walk: Walk) 
         ),
         Section("Executed notebooks", links=first.pages + second.pages),
     ]
+
+# %% ../../nbs/14d_demo_walk.ipynb #24b87fba
+def _write_report(play: Play, world: World, seasons: list[_Season], walk: Walk) -> None:
+    "The HTML page of a walk."
+    from mlops_nb.evidence import report
+
+    late = None if walk.paged_at_frame is None else walk.paged_at_frame - walk.storm_at_frame
     report(
-        ws,
+        play.ws,
         world.name,
-        sections,
+        _sections(play, world, seasons, walk),
         title=f"{world.name}: a model goes through winter",
         lead=(
             f"In autumn the first model was right on {walk.accuracy_calm:.0%} of what the cars saw, "

@@ -134,4 +134,5 @@ def frames_of(folder: Path) -> list:
 
 
 def clip_of(item) -> str | None:
+    "The drive or track a frame belongs to."
     return item.facts.get("drive") or item.facts.get("track")

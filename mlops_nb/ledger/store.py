@@ -113,6 +113,7 @@ def _address(setting: str) -> Any:
 
 
 def ledger_address(ws: Workspace) -> Any:
+    "Where the ledger of a workspace lies, as a SQLAlchemy URL."
     return _address(ws.settings.get("ledger_url") or f"sqlite:///{ws.path('ledger.db')}")
 
 
