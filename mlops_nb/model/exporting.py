@@ -183,7 +183,7 @@ def _commit() -> str | None:
         said.append(answer.stdout.strip())
     return said[0] + ("+dirty" if said[1] else "")
 
-
+# %% ../../nbs/08b_model_exporting.ipynb #f09e7b10
 def _torch_scores(served, images: Sequence[np.ndarray], width: int) -> np.ndarray:  # (N, K)
     "What torch says, checked before the slow part: one finite score per class."
     import torch

@@ -163,7 +163,7 @@ def _moment(text: str) -> datetime:
         raise ServeError(f"{text!r} is not a time. Write it like 2026-01-31T08:15:00Z.") from err
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
-
+# %% ../../nbs/11b_serve_log.ipynb #fb219d44
 def prediction_log(
     ws: Workspace,
     name: str,  # of the deployment

@@ -102,7 +102,7 @@ def _last_words(home: Path, instance: str) -> str:
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
     return "\n".join(lines[-15:]) or "(it wrote nothing)"
 
-
+# %% ../../nbs/11d_serve_operate.ipynb #8a64fa09
 def deployment(
     ws: Workspace,
     name: str = "staging",
@@ -222,7 +222,7 @@ def _await_ready(home: Path, instance: str, process: subprocess.Popen, url: str)
         f"last words:\n{_last_words(home, instance)}\nIs the machine busy? Deploy again."
     )
 
-
+# %% ../../nbs/11d_serve_operate.ipynb #77dc1954
 @contextlib.contextmanager
 def _alone(home: Path) -> Iterator[None]:
     "One deploy or stop of a name at a time, also across processes; a crash releases it."

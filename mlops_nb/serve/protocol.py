@@ -156,7 +156,7 @@ def _wants_binary(header: dict) -> bool:
     everywhere = (header.get("parameters") or {}).get("binary_data_output", False)
     return bool(wishes.get("binary_data", everywhere))
 
-
+# %% ../../nbs/11a_serve_protocol.ipynb #5b3f0fac
 def parse_infer(
     body: bytes,  # of POST /v2/models/<name>/infer
     *,

@@ -109,7 +109,7 @@ def answer(
         service.metrics.predicted(bundle.classes[int(row.argmax())], float(row.max()))
     return scores
 
-
+# %% ../../nbs/11c_serve_server.ipynb #59354271
 def answer_tensors(
     service: Service, body: bytes, json_size: int | None
 ) -> tuple[bytes, int | None]:
@@ -143,7 +143,7 @@ def _refusal(code: int, message: str, **headers: str):
 
     return JSONResponse({"error": message}, code, headers)
 
-
+# %% ../../nbs/11c_serve_server.ipynb #114eea0a
 def _guarded(inner, token: str, instance: str):
     "An ASGI app around another: token, body limit, and which start of the server this is."
     from starlette.exceptions import HTTPException
@@ -199,7 +199,7 @@ def _problem(err: Exception):  # a response, or None if it is a fault of ours
         return _refusal(503, f"{story} Free some space on the server's disk and ask again.")
     return None
 
-
+# %% ../../nbs/11c_serve_server.ipynb #9b4b32ba
 def _counted(service: Service, route: str, work):
     "An endpoint that answers problems in JSON and counts what happened."
 
