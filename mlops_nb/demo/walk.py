@@ -250,16 +250,16 @@ def _told(play: Play, world: World, seasons: list[_Season], *, began: float, pag
     stages = tuple(play.timeline.stages)
     return replace(walk, stages=stages, seconds=time.perf_counter() - began)
 
-# %% ../../nbs/14d_demo_walk.ipynb #d1secti0
-def _sections(play: Play, world: World, seasons: list[_Season], walk: Walk) -> list:
-    "What the page shows, from top to bottom."
-    from mlops_nb.data import quarantine
+# %% ../../nbs/14d_demo_walk.ipynb #d1story0
+def _story(seasons: list[_Season], walk: Walk) -> list:
+    "What happened, from autumn to the quiet after."
     from mlops_nb.evidence import Section
-    from mlops_nb.figures import shift_figure, timeline_figure
+    from mlops_nb.figures import shift_figure
 
     first, second = seasons
-    kept = quarantine(play.ws, world.name).to_pylist()
-    stages = [(s.name, s.seconds) for s in play.timeline.stages]
+    alerts = first.watched.alerts
+    snow = _picture(shift_figure(**first.watched.chart(), changed_at=walk.storm_at_frame))
+    later = _picture(shift_figure(**second.watched.chart()))
     return [
         Section(
             "What the cars saw",
@@ -271,15 +271,8 @@ def _sections(play: Play, world: World, seasons: list[_Season], walk: Walk) -> l
         ),
         Section(
             "The moment of the page",
-            prose=first.watched.alerts[-1].sentence
-            if first.watched.alerts
-            else "Nobody was paged.",
-            pictures=(
-                (
-                    "Evidence against the reference, clip by clip",
-                    _picture(shift_figure(**first.watched.chart(), changed_at=walk.storm_at_frame)),
-                ),
-            ),
+            prose=alerts[-1].sentence if alerts else "Nobody was paged.",
+            pictures=(("Evidence against the reference, clip by clip", snow),),
         ),
         _judged(
             "The first model",
@@ -293,15 +286,19 @@ def _sections(play: Play, world: World, seasons: list[_Season], walk: Walk) -> l
             second.decision,
             "Judged beside the first model on the same frames.",
         ),
-        Section(
-            "Quiet again",
-            pictures=(
-                (
-                    "The second model in later snow",
-                    _picture(shift_figure(**second.watched.chart())),
-                ),
-            ),
-        ),
+        Section("Quiet again", pictures=(("The second model in later snow", later),)),
+    ]
+
+# %% ../../nbs/14d_demo_walk.ipynb #d1secti0
+def _record(play: Play, world: World, seasons: list[_Season], walk: Walk) -> list:
+    "What is on record: quarantine, lineage, timeline, notebooks."
+    from mlops_nb.data import quarantine
+    from mlops_nb.evidence import Section
+    from mlops_nb.figures import timeline_figure
+
+    kept = quarantine(play.ws, world.name).to_pylist()
+    stages = [(s.name, s.seconds, "cached" if s.repeated else "ran") for s in play.timeline.stages]
+    return [
         Section(
             "What was kept out of the data",
             prose=f"{len(kept)} samples are in quarantine.",
@@ -315,7 +312,7 @@ def _sections(play: Play, world: World, seasons: list[_Season], walk: Walk) -> l
             columns=("stage", "seconds", "result"),
             rows=tuple((s.name, f"{s.seconds:.1f}", s.said) for s in play.timeline.stages),
         ),
-        Section("Executed notebooks", links=first.pages + second.pages),
+        Section("Executed notebooks", links=sum((s.pages for s in seasons), ())),
     ]
 
 # %% ../../nbs/14d_demo_walk.ipynb #24b87fba
@@ -327,7 +324,7 @@ def _write_report(play: Play, world: World, seasons: list[_Season], walk: Walk) 
     report(
         play.ws,
         world.name,
-        _sections(play, world, seasons, walk),
+        _story(seasons, walk) + _record(play, world, seasons, walk),
         title=f"{world.name}: a model goes through winter",
         lead=(
             f"In autumn the first model was right on {walk.accuracy_calm:.0%} of what the cars saw, "
