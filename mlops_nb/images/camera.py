@@ -193,7 +193,7 @@ DARKNESS = {"day": 0.0, "dusk": 0.4, "night": 1.0}
 def _shake(air: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:
     "Motion blur and poor focus, in units of a picture 384 pixels wide."
     unit = air.shape[1] / 384
-    shake = rng.gamma(1.2, 0.5 + 0.6 * DARKNESS[look.light]) * unit
+    shake = rng.gamma(1.2, 0.75 + 0.75 * DARKNESS[look.light]) * unit
     angle = rng.normal(0.15, 0.5)
     if shake > 0.8:
         reach = int(np.ceil(shake / 2))
@@ -271,7 +271,7 @@ def drive(
     traffic = _traffic(seed)
     frames = []
     for k, sign in enumerate(signs):
-        far, near = rng.uniform(17, 23), _nearest(sign, road, size, rng.uniform(7.4, 9.5))
+        far, near = rng.uniform(20, 31), _nearest(sign, road, size, rng.uniform(7.4, 9.5))
         for z in np.geomspace(far, near, n_frames) if n_frames > 1 else [rng.uniform(near, far)]:
             index = len(frames)
             shaken = replace(

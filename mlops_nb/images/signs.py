@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .weather import noise_tile, stuck_snow, window
+from .weather import noise_tile, snow_cover, window
 
 # %% ../../nbs/02d_images_signs.ipynb #761f5910
 CLASSES = (
@@ -163,7 +163,7 @@ def worn(
     size = new.shape[:2]
     colour, alpha = new[:, :, :3].astype(np.float32) / 255, new[:, :, 3]
     noise = window(noise_tile(), size, rng, zoom=2)[:, :, None]
-    fade = rng.beta(1.4, 4.0) * (0.6 + 0.8 * noise)
+    fade = rng.beta(1.4, 3.2) * (0.6 + 0.8 * noise)
     grey = colour.mean(axis=2, keepdims=True)
     colour += fade * (0.35 * grey + 0.45 - 0.8 * colour)
     down = np.linspace(0, 1, size[0], dtype=np.float32)[:, None, None]
@@ -172,12 +172,12 @@ def worn(
     colour += dirt * (np.array([0.33, 0.30, 0.25], np.float32) - colour)
     if rng.random() < 0.12:
         _sticker(colour, rng)
-    if rng.random() < 0.16:
+    if rng.random() < 0.2:
         _branch(colour, rng)
     if snow > 0:
-        cover = stuck_snow(size, rng, coverage=min(0.95, snow * rng.uniform(0.1, 0.62)))[:, :, None]
+        cover = snow_cover(size, snow, rng)[:, :, None]
         bright = 0.86 + 0.12 * window(noise_tile(), size, rng)[:, :, None]
-        colour += cover * 0.97 * (bright * np.array([0.96, 0.98, 1.0], np.float32) - colour)
+        colour += cover * (bright * np.array([0.96, 0.98, 1.0], np.float32) - colour)
     return np.dstack([np.clip(colour * 255, 0, 255).astype(np.uint8), alpha])
 
 

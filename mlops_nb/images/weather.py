@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WEATHERS', 'TILE', 'CROP_SIDE', 'noise_tile', 'grain_tile', 'flake_tile', 'streak_tile', 'window', 'stuck_snow',
-           'air_over', 'weather_over']
+           'snow_cover', 'air_over', 'weather_over']
 
 # %% ../../nbs/02c_images_weather.ipynb #f9b8680b
 from functools import lru_cache
@@ -98,6 +98,18 @@ def stuck_snow(
     return np.clip((level - cold) / 0.05 + 0.5, 0, 1) if coverage > 0 else np.zeros_like(cold)
 
 
+def snow_cover(
+    size: tuple[int, int],  # (height, width), pixels
+    severity: float,  # 0 none, 1 a bad day
+    rng: np.random.Generator,
+) -> np.ndarray:  # (height, width) float32 in 0..1
+    "How white a sign is after such a day: rime all over it, and snow that sticks in patches."
+    stuck = stuck_snow(size, rng, coverage=min(0.95, severity * rng.uniform(0.10, 0.50)))
+    speckle = 0.75 + 0.5 * window(noise_tile(), size, rng, zoom=max(size) / 200)
+    rime = np.minimum(severity * rng.uniform(0.40, 0.75) * speckle, 0.9)
+    return np.maximum(0.97 * stuck, rime).astype(np.float32)
+
+
 def _mean(air: np.ndarray) -> float:
     "Mean of an image (H, W, 3)."
     return sum(cv2.mean(air)[:3]) / 3
@@ -106,12 +118,12 @@ def _mean(air: np.ndarray) -> float:
 def _snow(air: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
     "Whiteout and flakes over an image (H, W, 3) float32 in 0..1."
     size, light = air.shape[:2], float(np.clip(_mean(air) * 0.7 + 0.34, 0.25, 0.92))
-    veil = min(0.9, severity * rng.uniform(0.10, 0.32))
+    veil = min(0.9, severity * rng.uniform(0.18, 0.42))
     air = air * np.float32(1 - veil) + np.float32(veil * light)
     fall = np.zeros(size, np.float32)
     for depth in range(3):
         fall = np.maximum(fall, window(flake_tile(depth), size, rng, zoom=rng.uniform(0.9, 1.25)))
-    fall = cv2.merge([fall * np.float32(min(1.0, severity * rng.uniform(0.65, 0.95)))] * 3)
+    fall = cv2.merge([fall * np.float32(min(1.0, severity * rng.uniform(0.75, 1.0)))] * 3)
     return air + fall * (np.float32(min(1.0, light + 0.2)) - air)
 
 
@@ -199,7 +211,6 @@ def weather_over(
 
 def _stick(part: np.ndarray, severity: float, rng: np.random.Generator) -> None:
     "Cover a part of an image (H, W, 3) float32 with stuck snow, in place."
-    coverage = min(0.95, severity * rng.uniform(0.1, 0.6))
-    cover = stuck_snow(part.shape[:2], rng, coverage=coverage)[:, :, None]
+    cover = snow_cover(part.shape[:2], severity, rng)[:, :, None]
     light = np.clip(part.mean() * 0.55 + 0.45, 0.3, 0.95)
-    part += cover * 0.96 * (light * np.array([0.97, 0.99, 1.0], np.float32) - part)
+    part += cover * (light * np.array([0.97, 0.99, 1.0], np.float32) - part)
