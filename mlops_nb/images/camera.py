@@ -96,7 +96,7 @@ PLACES = ("country", "forest", "village", "fields")
 def _things(number: int, place: str, length_m: float, snowy: bool) -> list[tuple]:
     "What stands beside the road: (along, beside, sprite, mirrored), nearest last."
     rng = _stream(number, 4)
-    spacing = {"country": 9.0, "forest": 4.5, "village": 8.0, "fields": 17.0}[place]
+    spacing = {"country": 11.0, "forest": 6.0, "village": 9.5, "fields": 19.0}[place]
     things = []
     for side in (-1, 1):
         along = rng.uniform(0, spacing)
@@ -193,7 +193,7 @@ DARKNESS = {"day": 0.0, "dusk": 0.4, "night": 1.0}
 def _shake(air: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:
     "Motion blur and poor focus, in units of a picture 384 pixels wide."
     unit = air.shape[1] / 384
-    shake = rng.gamma(1.2, 0.75 + 0.75 * DARKNESS[look.light]) * unit
+    shake = rng.gamma(1.2, 0.7 + 0.7 * DARKNESS[look.light]) * unit
     angle = rng.normal(0.15, 0.5)
     if shake > 0.8:
         reach = int(np.ceil(shake / 2))
@@ -217,13 +217,13 @@ def _expose(
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     wanted = {"snow": 0.62, "fog": 0.54}.get(look.weather, 0.48)
-    gain = min((wanted / (float(cv2.mean(air)[1]) + 0.02)) ** 0.45, 1.9) * rng.lognormal(0.0, 0.11)
+    gain = min((wanted / (float(cv2.mean(air)[1]) + 0.02)) ** 0.45, 1.9) * rng.lognormal(0.0, 0.15)
     vignette = (1 - 0.09 * (x * x + y * y)) * np.float32(gain)
     air = air * cv2.merge([vignette] * 3)
     dark = DARKNESS[look.light] * rng.uniform(0.5, 1.3)
     noise = window(grain_tile(), (height, width), rng)
     strength = np.sqrt(np.maximum(air[:, :, 1], 0)) * 0.013 + (
-        rng.uniform(0.004, 0.011) + 0.016 * dark
+        rng.uniform(0.004, 0.011) + 0.020 * dark
     )
     air += noise * cv2.merge([strength] * 3)
     return cv2.convertScaleAbs(np.maximum(air, 0, out=air), alpha=255)
@@ -271,7 +271,7 @@ def drive(
     traffic = _traffic(seed)
     frames = []
     for k, sign in enumerate(signs):
-        far, near = rng.uniform(20, 31), _nearest(sign, road, size, rng.uniform(7.4, 9.5))
+        far, near = rng.uniform(18, 26), _nearest(sign, road, size, rng.uniform(7.4, 9.5))
         for z in np.geomspace(far, near, n_frames) if n_frames > 1 else [rng.uniform(near, far)]:
             index = len(frames)
             shaken = replace(
@@ -362,7 +362,7 @@ def _frame(view: _View, number: int, index: int, main: int) -> Frame:
         (z, k) for k, sign in enumerate(view.signs) if 3.5 < (z := sign.at_m - view.ahead_m) < 60
     ]
     for z, beside, sprite, flip in sorted(
-        (t for t in standing if 7 < t[0] < 110), key=lambda t: -t[0]
+        (t for t in standing if 7 < t[0] < 100), key=lambda t: -t[0]
     ):
         while shown and shown[-1][0] > z:
             _draw_sign(canvas, view.signs[shown[-1][1]], now, road, shown.pop()[0])

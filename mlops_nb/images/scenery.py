@@ -194,9 +194,10 @@ def ground(
     def between(low: float, high: float) -> np.ndarray:
         "Share of a pixel that lies between two distances from the middle."
         middle, half = np.float32((low + high) / 2), np.float32((high - low) / 2)
-        return np.clip(
-            (half - np.abs(beside - middle)) / pixel + 0.5, 0, np.minimum(1, 2 * half / pixel)
-        )
+        share = np.abs(beside - middle)
+        share *= -1 / pixel
+        share += half / pixel + 0.5
+        return np.clip(share, 0, np.minimum(1, 2 * half / pixel), out=share)
 
     planes = np.empty((3, height, width), np.float32)
     blades = np.clip(0.5 + 0.9 * coarse + 0.7 * fine, 0, 1)

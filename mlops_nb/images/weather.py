@@ -43,7 +43,7 @@ def flake_tile(depth: int) -> np.ndarray:
     "Snowflakes (TILE, TILE) float32 in 0..1: depth 0 far and fine, 1 nearer, 2 close and blurred."
     rng = np.random.default_rng([20_250_803, depth])
     tile = np.zeros((TILE, TILE), np.float32)
-    count, radius, blur = ((5200, 0.6, 0.55), (1500, 1.15, 0.8), (260, 2.7, 1.7))[depth]
+    count, radius, blur = ((5200, 0.6, 0.55), (2000, 1.15, 0.8), (420, 2.7, 1.7))[depth]
     for x, y, size in rng.random((count, 3)) * (TILE, TILE, 1):
         centre, half = (int(x * 16), int(y * 16)), int(16 * radius * (0.5 + size))
         cv2.circle(tile, centre, half, 0.55 + 0.45 * size, -1, cv2.LINE_AA, 4)
@@ -93,7 +93,7 @@ def stuck_snow(
     down = np.linspace(0, 1, size[0], dtype=np.float32)[:, None]
     aside = np.linspace(0, 1, size[1], dtype=np.float32)[None, :]
     aside = aside if rng.random() < 0.5 else 1 - aside
-    cold = 0.62 * noise + 0.26 * down + 0.12 * aside  # low: the snow comes here first
+    cold = 0.42 * noise + 0.36 * down + 0.22 * aside  # low: the snow comes here first
     level = np.quantile(cold[::4, ::4], np.clip(coverage, 0, 1)) if coverage > 0 else -1.0
     return np.clip((level - cold) / 0.05 + 0.5, 0, 1) if coverage > 0 else np.zeros_like(cold)
 
@@ -104,9 +104,9 @@ def snow_cover(
     rng: np.random.Generator,
 ) -> np.ndarray:  # (height, width) float32 in 0..1
     "How white a sign is after such a day: rime all over it, and snow that sticks in patches."
-    stuck = stuck_snow(size, rng, coverage=min(0.95, severity * rng.uniform(0.10, 0.50)))
+    stuck = stuck_snow(size, rng, coverage=min(0.95, severity * rng.uniform(0.14, 0.45)))
     speckle = 0.75 + 0.5 * window(noise_tile(), size, rng, zoom=max(size) / 200)
-    rime = np.minimum(severity * rng.uniform(0.40, 0.75) * speckle, 0.9)
+    rime = np.minimum(severity * rng.uniform(0.50, 0.79) * speckle, 0.9)
     return np.maximum(0.97 * stuck, rime).astype(np.float32)
 
 
@@ -117,7 +117,7 @@ def _mean(air: np.ndarray) -> float:
 
 def _snow(air: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
     "Whiteout and flakes over an image (H, W, 3) float32 in 0..1."
-    size, light = air.shape[:2], float(np.clip(_mean(air) * 0.7 + 0.34, 0.25, 0.92))
+    size, light = air.shape[:2], float(np.clip(_mean(air) * 0.64 + 0.40, 0.25, 0.92))
     veil = min(0.9, severity * rng.uniform(0.18, 0.42))
     air = air * np.float32(1 - veil) + np.float32(veil * light)
     fall = np.zeros(size, np.float32)
