@@ -193,7 +193,7 @@ def test_multipart_and_facts_reach_the_log(shared, ask):
     row = prediction_log(ws, "staging").to_pylist()[-1]
     assert (row["clip"], row["drive"], row["image_id"]) == ("drive-5 é", "drive-5", image_id(data))
     assert json.loads(row["facts"]) == {"weather": "snow", "drive": "drive-5", "speed": 3.5}
-    assert row["label"] == reply.json()["label"]
+    assert row["predicted"] == reply.json()["label"]
     assert np.float32(row["scores"]).tolist() == list(reply.json()["scores"].values())
 
 

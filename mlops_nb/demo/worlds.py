@@ -43,19 +43,19 @@ def _made(ws: Workspace, name: str, make: Callable[[Path], None]) -> Path:
 def rendered_world(
     ws: Workspace,
     *,
-    fast: bool = False,  # half the drives
+    fast: bool = False,  # fewer drives to learn from
     seed: int = 0,
 ) -> World:
     "Five seasons of drives, drawn: no weather worse than fog until the storm."
     from mlops_nb.images.scenes import drives, write_crops
 
-    part = 0.5 if fast else 1.0
+    part = 0.6 if fast else 1.0
     plan = {  # name: (fleet, drives, weather)
-        "first": (0, int(240 * part), None),
-        "calm": (1, 40, None),
-        "storm": (2, 40, "snow"),
-        "winter": (3, int(120 * part), "snow"),
-        "after": (4, 40, "snow"),
+        "first": (0, int(180 * part), None),
+        "calm": (1, 36, None),
+        "storm": (2, 36, "snow"),
+        "winter": (3, int(100 * part), "snow"),
+        "after": (4, 36, "snow"),
     }
 
     def folder(key: str) -> Path:

@@ -134,7 +134,7 @@ def log_line(
     "One prediction as one line of JSON."
     best = int(scores.argmax())
     fields = {"at": _now(), "image_id": image, "model_id": bundle.id, "clip": facts.clip or image}
-    fields |= {"drive": facts.drive, "label": bundle.classes[best]}
+    fields |= {"drive": facts.drive, "predicted": bundle.classes[best]}
     numbers = [f"{score:.9g}" for score in scores.tolist()]
     return (
         f'{json.dumps(fields)[:-1]}, "score": {numbers[best]}, "scores": [{",".join(numbers)}], '
@@ -196,7 +196,7 @@ COLUMNS = {
     "model_id": "`bundle:<sha256>` that answered",
     "clip": "the unit of statistics: the caller's clip, else drive, track, image",
     "drive": "the caller's, or null",
-    "label": "what the model said: the class with the highest score (not the truth)",
+    "predicted": "what the model said: the class with the highest score",
     "score": "float32, of that class",
     "scores": "float32[K], of all classes in the bundle's order",
     "latency_ms": "from the request read to the answer known",
