@@ -82,7 +82,7 @@ def _sign(number: int, k: int, name: str, at_m: float, snow: float) -> _Sign:
     "One sign, at its place beside the road."
     rng = _stream(number, 3, k)
     on_island = name == "keep_right"
-    beside = rng.uniform(-0.3, 0.1) if on_island else rng.uniform(4.5, 5.4)
+    beside = rng.uniform(-0.3, 0.1) if on_island else rng.uniform(4.8, 5.6)
     middle = rng.uniform(1.1, 1.4) if on_island else rng.uniform(1.9, 2.7)
     turn = float(rng.normal(0.0, 0.20)), float(rng.normal(0, 0.055))
     side = float(rng.uniform(0.78, 0.98))
@@ -118,7 +118,7 @@ def _things(number: int, place: str, length_m: float, snowy: bool) -> list[tuple
         every = 25.0 if place != "village" else 30.0
         upright = furniture("lamp" if place == "village" else "post", snowy)
         for along in np.arange(rng.uniform(0, every), length_m, every):
-            things.append((float(along), side * 5.6 if place == "village" else side * 4.55, upright,
+            things.append((float(along), side * 5.6 if place == "village" else side * 4.3, upright,
                            side > 0))  # fmt: skip
     if place in ("country", "fields"):
         pole = furniture("pole", snowy)
@@ -193,7 +193,7 @@ DARKNESS = {"day": 0.0, "dusk": 0.4, "night": 1.0}
 def _shake(air: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:
     "Motion blur and poor focus, in units of a picture 384 pixels wide."
     unit = air.shape[1] / 384
-    shake = rng.gamma(1.2, 0.7 + 0.7 * DARKNESS[look.light]) * unit
+    shake = rng.gamma(1.2, 0.75 + 0.75 * DARKNESS[look.light]) * unit
     angle = rng.normal(0.15, 0.5)
     if shake > 0.8:
         reach = int(np.ceil(shake / 2))
@@ -216,14 +216,14 @@ def _expose(
     air = _shake(air, look, rng)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
-    wanted = {"snow": 0.62, "fog": 0.54}.get(look.weather, 0.48)
-    gain = min((wanted / (float(cv2.mean(air)[1]) + 0.02)) ** 0.45, 1.9) * rng.lognormal(0.0, 0.15)
+    wanted = {"snow": 0.62 - 0.25 * DARKNESS[look.light], "fog": 0.54}.get(look.weather, 0.48)
+    gain = min((wanted / (float(cv2.mean(air)[1]) + 0.02)) ** 0.45, 1.85) * rng.lognormal(0.0, 0.13)
     vignette = (1 - 0.09 * (x * x + y * y)) * np.float32(gain)
     air = air * cv2.merge([vignette] * 3)
     dark = DARKNESS[look.light] * rng.uniform(0.5, 1.3)
     noise = window(grain_tile(), (height, width), rng)
     strength = np.sqrt(np.maximum(air[:, :, 1], 0)) * 0.013 + (
-        rng.uniform(0.004, 0.011) + 0.020 * dark
+        rng.uniform(0.004, 0.011) + 0.026 * dark
     )
     air += noise * cv2.merge([strength] * 3)
     return cv2.convertScaleAbs(np.maximum(air, 0, out=air), alpha=255)
@@ -271,7 +271,7 @@ def drive(
     traffic = _traffic(seed)
     frames = []
     for k, sign in enumerate(signs):
-        far, near = rng.uniform(18, 26), _nearest(sign, road, size, rng.uniform(7.4, 9.5))
+        far, near = rng.uniform(18, 28), _nearest(sign, road, size, rng.uniform(7.4, 9.5))
         for z in np.geomspace(far, near, n_frames) if n_frames > 1 else [rng.uniform(near, far)]:
             index = len(frames)
             shaken = replace(

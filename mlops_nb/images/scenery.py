@@ -25,7 +25,7 @@ PALETTES = {
     ("night", False): ("#05070f", "#1b2133", (0.060, 0.066, 0.105), "#10131c"),
     ("night", True): ("#0b0d12", "#23252b", (0.055, 0.058, 0.075), "#1a1c21"),
 }
-HAZE_PER_M = {"clear": 0.0022, "rain": 0.008, "fog": 0.034, "snow": 0.012}
+HAZE_PER_M = {"clear": 0.0022, "rain": 0.008, "fog": 0.046, "snow": 0.012}
 
 
 def colour(code: str) -> np.ndarray:  # (3,) float32 in 0..1

@@ -140,7 +140,7 @@ CHILD = (
 
 def _child(job: dict) -> list[list[dict]]:
     "Run one share of the work in a process of its own."
-    done = subprocess.run(  # noqa: PLW1510 - a failure is told in our words
+    done = subprocess.run(  # noqa: PLW1510 - a failure is told in our own words
 
         [sys.executable, "-c", CHILD],
         input=json.dumps(job), capture_output=True, text=True,
@@ -241,7 +241,8 @@ def gallery(
     top = contact_sheet(scenes, [f"{w}, {l}" for w, l in pairs], columns=4, cell=size)
     crops: dict[str, list[np.ndarray]] = {name: [] for name in CLASSES}
     for number in range(1000 + 100 * seed, 2000 + 100 * seed):
-        frame = drive(number, n_signs=1, n_frames=1, weather="snow" if number % 4 == 0 else None)[0]
+        weather = "snow" if number % 4 == 0 else None
+        frame = drive(number, weather=weather, n_signs=1, n_frames=3)[1 + number % 2]
         crops[frame.classes[0]].append(crop(frame, size=96))
         if min(map(len, crops.values())) >= 2:
             break

@@ -100,7 +100,7 @@ def _speed(pen: _Pen, limit: str) -> None:
     pen.disc(0.99, WHITE)
     pen.disc(0.96, RED)
     pen.disc(0.72, WHITE)
-    pen.text(limit, BLACK, height=0.37, width=0.5)
+    pen.text(limit, BLACK, height=0.39, width=0.54)
 
 
 def _pedestrian_crossing(pen: _Pen) -> None:
@@ -172,7 +172,7 @@ def worn(
     colour += dirt * (np.array([0.33, 0.30, 0.25], np.float32) - colour)
     if rng.random() < 0.12:
         _sticker(colour, rng)
-    if rng.random() < 0.2:
+    if rng.random() < 0.25:
         _branch(colour, rng)
     if snow > 0:
         cover = snow_cover(size, snow, rng)[:, :, None]
@@ -195,7 +195,7 @@ def _branch(colour: np.ndarray, rng: np.random.Generator) -> None:
     side = colour.shape[0]
     angle = rng.uniform(0, 2 * np.pi)
     middle = 0.5 + 0.5 * np.array([np.cos(angle), np.sin(angle)])
-    spread = rng.uniform(0.1, 0.2)
+    spread = rng.uniform(0.11, 0.24)
     for x, y in rng.normal(middle, spread, (40, 2)):
         tint = (np.array([0.16, 0.26, 0.09]) * rng.uniform(0.5, 1.5)).tolist()
         axes = (int(side * 0.055 * 16), int(side * 0.025 * 16))

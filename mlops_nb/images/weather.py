@@ -104,9 +104,9 @@ def snow_cover(
     rng: np.random.Generator,
 ) -> np.ndarray:  # (height, width) float32 in 0..1
     "How white a sign is after such a day: rime all over it, and snow that sticks in patches."
-    stuck = stuck_snow(size, rng, coverage=min(0.95, severity * rng.uniform(0.14, 0.45)))
+    stuck = stuck_snow(size, rng, coverage=min(0.95, severity * rng.uniform(0.10, 0.38)))
     speckle = 0.75 + 0.5 * window(noise_tile(), size, rng, zoom=max(size) / 200)
-    rime = np.minimum(severity * rng.uniform(0.50, 0.79) * speckle, 0.9)
+    rime = np.minimum(severity * rng.uniform(0.30, 0.60) * speckle, 0.9)
     return np.maximum(0.97 * stuck, rime).astype(np.float32)
 
 
@@ -115,8 +115,15 @@ def _mean(air: np.ndarray) -> float:
     return sum(cv2.mean(air)[:3]) / 3
 
 
+def _flat_light(loss: float) -> np.ndarray:
+    "A colour matrix (3, 3) that takes that share of the colour away and leaves a cold cast."
+    matrix = (1 - loss) * np.eye(3) + loss / 3
+    return np.diag(1 + loss * np.array([-0.20, 0.0, 0.20])) @ matrix
+
+
 def _snow(air: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
-    "Whiteout and flakes over an image (H, W, 3) float32 in 0..1."
+    "Flat cold light, whiteout and flakes over an image (H, W, 3) float32 in 0..1."
+    air = cv2.transform(air, _flat_light(min(0.85, severity * rng.uniform(0.24, 0.48))))
     size, light = air.shape[:2], float(np.clip(_mean(air) * 0.64 + 0.40, 0.25, 0.92))
     veil = min(0.9, severity * rng.uniform(0.18, 0.42))
     air = air * np.float32(1 - veil) + np.float32(veil * light)
@@ -145,8 +152,8 @@ def _rain(air: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndar
     fall = window(streak_tile(), size, rng, zoom=rng.uniform(0.9, 1.3))
     fall = cv2.merge([fall * np.float32(min(1.0, severity * rng.uniform(0.12, 0.26)))] * 3)
     air += fall * (0.25 + 0.75 * grey)
-    for _ in range(rng.poisson(2.5 * severity * size[0] * size[1] / 92_160 + 0.1)):
-        _lens_drop(air, rng, radius=rng.uniform(0.02, 0.05) * max(size))
+    for _ in range(rng.poisson(5 * severity * size[0] * size[1] / 92_160 + 0.1)):
+        _lens_drop(air, rng, radius=rng.uniform(0.02, 0.06) * max(size))
     return air
 
 
