@@ -50,7 +50,7 @@ figcaption { color: var(--soft); font-size: .9rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0;
          border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th { color: var(--soft); font-weight: 600; }
+th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 1rem;
       overflow-x: auto; font: 13px/1.5 ui-monospace, monospace; }
 a { color: var(--accent); }

@@ -40,6 +40,20 @@ def _made(ws: Workspace, name: str, make: Callable[[Path], None]) -> Path:
     return folder
 
 # %% ../../nbs/14b_demo_worlds.ipynb #89210554
+def _mishaps(where: Path) -> None:
+    "What no real folder is without: a torn file, an empty one, a row whose picture is gone."
+    table = where / "metadata.csv"
+    with open(table, newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    names = [f"{rows[i]['class']}/{what}.png" for i, what in enumerate(("torn", "empty", "gone"))]
+    whole = (where / rows[0]["file_name"]).read_bytes()
+    (where / names[0]).write_bytes(whole[: len(whole) // 2])
+    (where / names[1]).write_bytes(b"")
+    with open(table, "a", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, list(rows[0]))
+        writer.writerows(row | {"file_name": n} for row, n in zip(rows, names, strict=False))
+
+
 def rendered_world(
     ws: Workspace,
     *,
@@ -62,7 +76,13 @@ def rendered_world(
         fleet, n, weather = plan[key]
         name = f"rendered-{key}-{n}-{seed}"
         what = drives(10 * seed + fleet, n, weather=weather)
-        return _made(ws, name, lambda where: write_crops(where, what))
+
+        def make(where: Path) -> None:
+            write_crops(where, what)
+            if key == "first":
+                _mishaps(where)
+
+        return _made(ws, name, make)
 
     return World("signs", **{key: folder(key) for key in plan})
 
@@ -130,7 +150,12 @@ def frames_of(folder: Path) -> list:
     from mlops_nb.data import Item, read_folder
 
     items = [item for item in read_folder(folder) if isinstance(item, Item)]
-    return sorted(items, key=lambda item: (item.facts.get("drive") or "", item.source))
+    return sorted(items, key=lambda item: (item.facts.get("drive") or _shuffled(item), item.source))
+
+
+def _shuffled(item) -> str:
+    "Photographs without a drive come in no order; by class they would be a change every hour."
+    return hashlib.sha256(item.source.encode()).hexdigest()
 
 
 def clip_of(item) -> str | None:

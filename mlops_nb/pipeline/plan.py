@@ -324,6 +324,13 @@ def _origin(ws: Workspace, notebook: Path) -> dict[str, Any]:
     }
 
 
+def _labels(ws: Workspace, run_id: str, step: Step, done: StepRun) -> dict[str, str]:
+    "What people call the things a step made."
+    made = {name: ids_within(ws, {name: value}).values() for name, value in done.outputs.items()}
+    named = {one: f"{name} of {step.name}" for name, ids in made.items() for one in ids}
+    return named | {run_id: f"run of {step.name}"}
+
+
 def _record(ws: Workspace, run_id: str, step: Step, done: StepRun, **facts: Any) -> None:
     from mlops_nb.ledger import record
 
