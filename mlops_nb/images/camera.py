@@ -92,7 +92,7 @@ def _sign(number: int, k: int, name: str, at_m: float, snow: float) -> _Sign:
 
 PLACES = ("country", "forest", "village", "fields")
 
-
+# %% ../../nbs/02g_images_camera.ipynb #b7b22480
 def _things(number: int, place: str, length_m: float, snowy: bool) -> list[tuple]:
     "What stands beside the road: (along, beside, sprite, mirrored), nearest last."
     rng = _stream(number, 4)
@@ -141,7 +141,7 @@ def _corners(sign: _Sign, road: Road, z: float) -> np.ndarray:
     ]
     return np.array(points, np.float32)
 
-
+# %% ../../nbs/02g_images_camera.ipynb #bd3b2a6c
 def _draw_sign(canvas: np.ndarray, sign: _Sign, look: Look, road: Road, z: float) -> None:
     "A sign on its post, on a canvas (H, W, 3) float32, in place."
     corners = _corners(sign, road, z)
@@ -169,7 +169,7 @@ def _draw_sign(canvas: np.ndarray, sign: _Sign, look: Look, road: Road, z: float
     part *= cv2.transform(patch, COVERED)
     part += cv2.transform(patch, shaded(light * seen, look.haze * (1 - seen)))
 
-
+# %% ../../nbs/02g_images_camera.ipynb #e8e371b5
 def _post(canvas, look: Look, *, column, rows, width, aside, z) -> None:
     "The post under a plate: galvanised steel, on a canvas (H, W, 3), in place."
     top, foot = (int(np.clip(row, 0, canvas.shape[0])) for row in rows)
@@ -229,6 +229,23 @@ def _expose(
     return cv2.convertScaleAbs(np.maximum(air, 0, out=air), alpha=255)
 
 # %% ../../nbs/02g_images_camera.ipynb #95d69fcc
+def _road(rng: np.random.Generator, size: tuple[int, int]) -> Road:
+    "A road, and the camera over it."
+    height, width = size
+    green = rng.uniform(0.8, 1.15, 3).astype(np.float32) * (1, 1, 0.9)
+    return Road(
+        curve=float(rng.normal(0, 0.0012)),
+        lateral_m=float(rng.normal(1.75, 0.12)),
+        camera_m=float(rng.uniform(1.25, 1.5)),
+        focal_px=width * float(rng.uniform(0.9, 1.0)),
+        horizon_px=height * float(rng.uniform(0.44, 0.50)),
+        middle_px=width / 2,
+        grass=(colour("#566a31") * green, colour("#929a5a") * green),
+        centre_line=bool(rng.random() < 0.85),
+        phase=float(rng.random()),
+    )
+
+# %% ../../nbs/02g_images_camera.ipynb #ed10939c
 def drive(
     seed: int,  # the number of the drive, 0 or more
     *,
@@ -240,7 +257,6 @@ def drive(
 ) -> list[Frame]:  # n_signs * n_frames frames, in the order of time
     "Drive past some signs with the camera running."
     check_drive(seed, weather, light, n=n_signs * n_frames, size=size)
-    height, width = size
     sun = _stream(seed, 2)
     drawn = (
         str(sun.choice(WEATHERS[:3], p=[0.5, 0.3, 0.2])),
@@ -249,25 +265,14 @@ def drive(
     now = look(weather or drawn[0], light or drawn[1], sun)
     rng = _stream(seed, 1)
     place = PLACES[int(rng.integers(0, len(PLACES)))]
-    green = rng.uniform(0.8, 1.15, 3).astype(np.float32) * (1, 1, 0.9)
-    road = Road(
-        curve=float(rng.normal(0, 0.0012)),
-        lateral_m=float(rng.normal(1.75, 0.12)),
-        camera_m=float(rng.uniform(1.25, 1.5)),
-        focal_px=width * float(rng.uniform(0.9, 1.0)),
-        horizon_px=height * float(rng.uniform(0.44, 0.50)),
-        middle_px=width / 2,
-        grass=(colour("#566a31") * green, colour("#929a5a") * green),
-        centre_line=bool(rng.random() < 0.85),
-        phase=float(rng.random()),
-    )
+    road = _road(rng, size)
     names = [CLASSES[k] for k in rng.permutation(len(CLASSES) * (1 + n_signs // 8)) % 8][:n_signs]
     along = 30 + np.cumsum(rng.uniform(26, 60, n_signs))
     snow = 1.0 if now.weather == "snow" else 0.0
     signs = [_sign(seed, k, name, float(at), snow)
              for k, (name, at) in enumerate(zip(names, along, strict=True))]  # fmt: skip
     things = _things(seed, place, float(along[-1]) + 130, snow > 0)
-    above = sky((int(np.ceil(road.horizon_px)) + 12, width), now, _stream(seed, 5))
+    above = sky((int(np.ceil(road.horizon_px)) + 12, size[1]), now, _stream(seed, 5))
     traffic = _traffic(seed)
     frames = []
     for k, sign in enumerate(signs):
@@ -281,7 +286,7 @@ def drive(
             frames.append(_frame(view, seed, index, k))
     return frames
 
-
+# %% ../../nbs/02g_images_camera.ipynb #2fb7ed64
 def _nearest(sign: _Sign, road: Road, size: tuple[int, int], z: float) -> float:
     "The distance from which the plate is wholly in the picture, z metres or a little more."
     while z < 16:
@@ -310,7 +315,7 @@ def check_drive(
             "Pass a number of 0 or more, at least one frame, and at least 64 x 64 pixels."
         )
 
-# %% ../../nbs/02g_images_camera.ipynb #ed10939c
+# %% ../../nbs/02g_images_camera.ipynb #26263e7c
 @dataclass(frozen=True)
 class _View:
     "Everything one frame of a drive is made from."
@@ -339,7 +344,7 @@ def _traffic(number: int) -> tuple[tuple, ...]:
         )
     return tuple(cars)
 
-
+# %% ../../nbs/02g_images_camera.ipynb #12ed6ee3
 def _frame(view: _View, number: int, index: int, main: int) -> Frame:
     "Paint one frame, far things first, then take the picture."
     now, road, (height, width) = view.look, view.road, view.size
@@ -372,7 +377,7 @@ def _frame(view: _View, number: int, index: int, main: int) -> Frame:
     air = air_over(canvas, now.weather, {"fog": 0.25}.get(now.weather, 1.0), rng=rng)
     return _label(_expose(air, now, rng), view, number, index, main)
 
-
+# %% ../../nbs/02g_images_camera.ipynb #a9faca41
 def _label(image: np.ndarray, view: _View, number: int, index: int, main: int) -> Frame:
     "The frame with the boxes of all signs that can be made out, the main one first."
     width = view.size[1]

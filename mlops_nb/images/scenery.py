@@ -51,7 +51,7 @@ class Look:
     clouds: float  # share of the sky that is covered, 0..1
     sun: tuple[float, float]  # (share of the width, share of the sky's height above the horizon)
 
-
+# %% ../../nbs/02e_images_scenery.ipynb #5a39688e
 def look(
     weather: str,  # one of WEATHERS
     light: str,  # one of LIGHTS
@@ -99,7 +99,7 @@ def sky(
     _hills(air, look, rng)
     return air
 
-
+# %% ../../nbs/02e_images_scenery.ipynb #1e200c1e
 def _clouds(air: np.ndarray, look: Look, near_sun: np.ndarray, rng: np.random.Generator) -> None:
     "Clouds on a sky (H, W, 3), in place."
     height, width = air.shape[:2]
@@ -171,7 +171,7 @@ def _mix(planes: np.ndarray, weight: np.ndarray, paint) -> None:
     for plane, tint in zip(planes, paint, strict=True):
         plane += weight * (tint - plane)
 
-
+# %% ../../nbs/02e_images_scenery.ipynb #f0d734f2
 def ground(
     size: tuple[int, int],  # (height, width) below the horizon, pixels
     look: Look,
@@ -227,7 +227,7 @@ def ground(
         plane += haze * (1 - seen)
     return cv2.merge(list(planes))
 
-# %% ../../nbs/02e_images_scenery.ipynb #f0d734f2
+# %% ../../nbs/02e_images_scenery.ipynb #9b5bcc28
 def _asphalt(look: Look, fine, coarse, tracks, above) -> list[np.ndarray]:
     "Three planes (H, W) of asphalt: darker where wheels run, a mirror of the sky where it is wet."
     tar = (0.36 + 0.12 * fine + 0.06 * coarse) * (1 - 0.13 * tracks)
@@ -264,7 +264,7 @@ def _texture(beside: np.ndarray, ahead: np.ndarray, road: Road, pixel: np.ndarra
         result.append(noise)
     return tuple(result)
 
-
+# %% ../../nbs/02e_images_scenery.ipynb #a303b16e
 def _snowed_under(planes, fine, coarse, wheels) -> None:
     "Snow on ground planes (3, H, W), thinner where wheels (H, W) run, in place."
     cover = np.clip(0.93 + 0.5 * coarse - wheels * (0.50 + fine), 0.1, 1)

@@ -52,7 +52,7 @@ class Drives:
     def __iter__(self) -> Iterator[list[Frame]]:
         return (self[k] for k in range(self.n))
 
-
+# %% ../../nbs/02h_images_scenes.ipynb #58d85d19
 def drives(
     seed: int,  # the fleet; different seeds share no drive
     n: int,  # drives, at most FLEET
@@ -108,7 +108,7 @@ def _crop_rows(folder: Path, frames: list[Frame], size: int) -> list[dict]:
         rows.append(dict(zip(CROP_COLUMNS, values, strict=True)))
     return rows
 
-
+# %% ../../nbs/02h_images_scenes.ipynb #80db390e
 def _scene_rows(folder: Path, frames: list[Frame], size: int) -> list[dict]:
     "Write one drive's frames; one row of facts and boxes each."
     rows = []
@@ -192,7 +192,7 @@ def write_crops(
     write_atomic(table, text.getvalue())
     return len(rows)
 
-
+# %% ../../nbs/02h_images_scenes.ipynb #15332537
 def write_scenes(
     folder: str | Path,  # made if absent; its annotations.json is replaced
     drives: Iterable[list[Frame]],  # best a `Drives`

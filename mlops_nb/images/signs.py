@@ -23,7 +23,7 @@ SIDE = 256  # pixels of a plate as drawn
 RED, BLUE, YELLOW = (186, 22, 34), (14, 82, 158), (247, 190, 22)
 WHITE, BLACK = (246, 246, 242), (24, 24, 26)
 
-
+# %% ../../nbs/02d_images_signs.ipynb #0bd897f5
 class _Pen:
     "Draws on a plate in coordinates from -1 to 1."
 
@@ -71,7 +71,7 @@ class _Pen:
         corner = ((self.side - mask.width) // 2, (self.side - mask.height) // 2)
         self.image.paste(Image.new("RGBA", mask.size, (*colour, 255)), corner, mask)
 
-# %% ../../nbs/02d_images_signs.ipynb #0bd897f5
+# %% ../../nbs/02d_images_signs.ipynb #74b3b42f
 def _ring(corners: int, radius: float, turn: float) -> list[tuple[float, float]]:
     "The corners of a regular polygon."
     angles = turn + np.arange(corners) * 2 * np.pi / corners
@@ -102,7 +102,7 @@ def _speed(pen: _Pen, limit: str) -> None:
     pen.disc(0.72, WHITE)
     pen.text(limit, BLACK, height=0.39, width=0.54)
 
-
+# %% ../../nbs/02d_images_signs.ipynb #e68fff1e
 def _pedestrian_crossing(pen: _Pen) -> None:
     square = [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]
     pen.polygon(square, WHITE, round=0.09)
@@ -189,7 +189,7 @@ def _sticker(colour: np.ndarray, rng: np.random.Generator) -> None:
     tint = rng.uniform(0.1, 1.0, 3).tolist()
     cv2.fillPoly(colour, [np.int32(box * 16)], tint, cv2.LINE_AA, 4)
 
-
+# %% ../../nbs/02d_images_signs.ipynb #25a86182
 def _branch(colour: np.ndarray, rng: np.random.Generator) -> None:
     "Leaves in front of one edge, in place."
     side = colour.shape[0]

@@ -85,7 +85,7 @@ def tree(
     height_m = {"broadleaf": 8.5, "conifer": 11.0, "bush": 2.6}[kind] * (0.8 + 0.14 * variant)
     return _tight(image, height_m)
 
-
+# %% ../../nbs/02f_images_things.ipynb #d3afb5df
 def _tight(image: np.ndarray, height_m: float) -> Sprite:
     "A sprite without the empty margins; its foot stays in the middle."
     rows, columns = np.nonzero(image[:, :, 3].max(1))[0], np.nonzero(image[:, :, 3].max(0))[0]
@@ -119,7 +119,7 @@ def _dusted(image: np.ndarray, rng: np.random.Generator) -> None:
     picture += cover * (np.array([232, 237, 243], np.float32) - picture)
     image[:, :, :3] = picture
 
-# %% ../../nbs/02f_images_things.ipynb #d3afb5df
+# %% ../../nbs/02f_images_things.ipynb #8ef30d9a
 @lru_cache(maxsize=32)
 def house(
     variant: int,  # 0..5
@@ -158,7 +158,7 @@ def house(
             cv2.line(image, (left + 11, row), (left + 11, row + 28), (210, 208, 200, 255), 2)
     return Sprite(7.5 + variant % 3, halved(image), _shining(glow, halo=9, strength=0.35))
 
-
+# %% ../../nbs/02f_images_things.ipynb #c0520fa7
 def _shining(glow: np.ndarray, *, halo: float, strength: float) -> tuple[np.ndarray, ...]:
     "What shines and its halo, at the sizes of `halved`; it is added to the scene."
     shine = glow[:, :, :3].astype(np.float32)
@@ -166,7 +166,7 @@ def _shining(glow: np.ndarray, *, halo: float, strength: float) -> tuple[np.ndar
     opaque = np.dstack([shine, np.full(shine.shape[:2], 255, np.float32)])
     return tuple(np.ascontiguousarray(level[:, :, :3]) for level in halved(opaque))
 
-# %% ../../nbs/02f_images_things.ipynb #8ef30d9a
+# %% ../../nbs/02f_images_things.ipynb #dd7950e3
 @lru_cache(maxsize=32)
 def furniture(
     kind: str,  # "post" (delineator), "pole" (wires) or "lamp"
@@ -199,7 +199,7 @@ def furniture(
         _shining(glow, halo=12, strength=0.8),
     )
 
-
+# %% ../../nbs/02f_images_things.ipynb #c7e2e3dc
 @lru_cache(maxsize=16)
 def car(
     variant: int,  # 0..4
@@ -261,7 +261,7 @@ def headlight_on(
     low = 1 / (1 + np.exp((heights_m - 1.1 - 0.02 * z) * 2.2))
     return beam_at(look, np.float32(aside_m), np.float32(z)) * (0.10 + 0.90 * low)
 
-
+# %% ../../nbs/02f_images_things.ipynb #b502cf30
 def stand(
     canvas: np.ndarray,  # (H, W, 3) float32, drawn on in place
     sprite: Sprite,

@@ -120,7 +120,7 @@ def _flat_light(loss: float) -> np.ndarray:
     matrix = (1 - loss) * np.eye(3) + loss / 3
     return np.diag(1 + loss * np.array([-0.20, 0.0, 0.20])) @ matrix
 
-
+# %% ../../nbs/02c_images_weather.ipynb #189e6945
 def _snow(air: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
     "Flat cold light, whiteout and flakes over an image (H, W, 3) float32 in 0..1."
     air = cv2.transform(air, _flat_light(min(0.85, severity * rng.uniform(0.24, 0.48))))
@@ -156,7 +156,7 @@ def _rain(air: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndar
         _lens_drop(air, rng, radius=rng.uniform(0.02, 0.06) * max(size))
     return air
 
-
+# %% ../../nbs/02c_images_weather.ipynb #c5a16266
 def _lens_drop(air: np.ndarray, rng: np.random.Generator, *, radius: float) -> None:
     "One drop on the lens: a soft disc that shows the scene upside down and out of focus."
     half = max(2, int(radius))
@@ -186,7 +186,7 @@ def air_over(
     effect = {"clear": lambda air, *_: air, "rain": _rain, "fog": _fog, "snow": _snow}[weather]
     return effect(air, severity, rng)
 
-
+# %% ../../nbs/02c_images_weather.ipynb #b0ab93d6
 def weather_over(
     image: np.ndarray,  # (H, W, 3) uint8 RGB, rendered or a photograph
     weather: str,  # one of WEATHERS
