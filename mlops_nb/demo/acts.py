@@ -91,6 +91,7 @@ class Play:
     fast: bool
     seed: int
     slices: tuple[str, ...]
+    training: dict  # parameters of the train template
 
     def stage(self, name: str):
         return self.timeline.stage(name)
@@ -152,7 +153,12 @@ def learn(play: Play, model: str, ref: str, champion: str | None = None) -> obje
     "Train on a version and judge what comes out, beside the champion if there is one."
     from mlops_nb.pipeline import Output, Step, template
 
-    given = {"data": ref, "name": model, "seed": play.seed, "epochs": 8 if play.fast else 12}
+    given = {
+        "data": ref,
+        "name": model,
+        "seed": play.seed,
+        "epochs": 8 if play.fast else play.epochs,
+    }
     steps = [
         Step("train", template("train"), given),
         _judging(play, "evaluate", Output("train", "bundle"), ref),
@@ -189,6 +195,7 @@ def decide(play: Play, learnt, policy, champion: str | None):
         note["repeated"] = recorded(ws, "gate", inputs=inputs, facts=facts) is not None
         if not note["repeated"]:
             blob = put_blob(ws, decision.to_json().encode())
+            facts |= {"labels": {decision.id: decision.verdict, blob: "the decision's JSON"}}
             record(ws, "gate", by=AUTHOR, inputs=inputs, outputs=[decision.id, blob], facts=facts)
         note["said"] = f"{decision.verdict}: {decision.reasons[0]}"
     return report, decision

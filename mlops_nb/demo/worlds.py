@@ -63,13 +63,13 @@ def rendered_world(
     "Five seasons of drives, drawn: no weather worse than fog until the storm."
     from mlops_nb.images.scenes import drives, write_crops
 
-    part = 0.6 if fast else 1.0
+    part = 0.75 if fast else 1.0
     plan = {  # name: (fleet, drives, weather)
-        "first": (0, int(180 * part), None),
-        "calm": (1, 36, None),
-        "storm": (2, 36, "snow"),
-        "winter": (3, int(100 * part), "snow"),
-        "after": (4, 36, "snow"),
+        "first": (0, int(160 * part), None),
+        "calm": (1, 32, None),
+        "storm": (2, 32, "snow"),
+        "winter": (3, int(80 * part), "snow"),
+        "after": (4, 32, "snow"),
     }
 
     def folder(key: str) -> Path:

@@ -344,6 +344,7 @@ def _record(ws: Workspace, run_id: str, step: Step, done: StepRun, **facts: Any)
         outputs=list(dict.fromkeys(ids_within(ws, done.outputs).values())),
         facts=_origin(ws, Path(step.notebook))
         | {"run": run_id, "step": step.name, "notebook": Path(step.notebook).name}
+        | {"labels": _labels(ws, run_id, step, done) | {source: Path(step.notebook).name}}
         | {"status": done.status, "key": done.key, "seconds": round(done.seconds, 3)}
         | {
             "error": done.error,
