@@ -157,7 +157,7 @@ def learn(play: Play, model: str, ref: str, champion: str | None = None) -> obje
         "data": ref,
         "name": model,
         "seed": play.seed,
-        "epochs": 8 if play.fast else play.epochs,
+        **play.training,
     }
     steps = [
         Step("train", template("train"), given),

@@ -205,7 +205,11 @@ def demo(
     with webhook() as (url, received):
         ws = replace(ws, settings=ws.settings | {"webhook_url": url})
         slices = ("weather", "light", "label") if folder is None else ("weather", "label")
-        training = {"epochs": 10, "width": 16} if folder is None else {"epochs": 20, "width": 24}
+        training = (
+            {"epochs": 9, "width": 16, "batch": 32}
+            if folder is None
+            else {"epochs": 20, "width": 24}
+        )
         training |= {"epochs": 8} if fast else {}
         play = Play(ws, Timeline(watch), fast, seed, slices, training)
         if folder is None:

@@ -66,10 +66,10 @@ def rendered_world(
     part = 0.75 if fast else 1.0
     plan = {  # name: (fleet, drives, weather)
         "first": (0, int(160 * part), None),
-        "calm": (1, 32, None),
-        "storm": (2, 32, "snow"),
+        "calm": (1, 28, None),
+        "storm": (2, 28, "snow"),
         "winter": (3, int(80 * part), "snow"),
-        "after": (4, 32, "snow"),
+        "after": (4, 28, "snow"),
     }
 
     def folder(key: str) -> Path:
