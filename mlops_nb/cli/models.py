@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import click
-from .door import cli, here, say, short, table
 
+from .door import cli, here, say, short, table
 from ..workspace import get_blob
 
 # %% ../../nbs/16c_cli_models.ipynb #31c32c0e

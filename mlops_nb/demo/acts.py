@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .worlds import clip_of
-from ..workspace import Workspace, get_blob, put_blob
+from ..workspace import MlopsError, Workspace, get_blob, put_blob
 
 if TYPE_CHECKING:
     from mlops_nb.serve import Deployment
@@ -198,6 +198,11 @@ def decide(play: Play, learnt, policy, champion: str | None):
             facts |= {"labels": {decision.id: decision.verdict, blob: "the decision's JSON"}}
             record(ws, "gate", by=AUTHOR, inputs=inputs, outputs=[decision.id, blob], facts=facts)
         note["said"] = f"{decision.verdict}: {decision.reasons[0]}"
+    if not decision.passed:
+        raise MlopsError(
+            f"The gate says {decision.verdict}: {' '.join(decision.reasons)} "
+            "Nothing was proposed. Try again with more data, or with another seed."
+        )
     return report, decision
 
 # %% ../../nbs/14c_demo_acts.ipynb #557be41f

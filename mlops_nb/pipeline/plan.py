@@ -291,7 +291,7 @@ def _keep(ws: Workspace, done: StepRun, blob: str) -> None:
     entry = {"notebook": str(page), "blob": blob, "outputs": done.outputs, "step": done.name}
     write_atomic(ws.path("cache", f"{done.key}.json"), json.dumps(entry, indent=1))
 
-# %% ../../nbs/07c_pipeline_plan.ipynb #5b146d64
+# %% ../../nbs/07c_pipeline_plan.ipynb #p1label0
 def _git(folder: Path, *words: str) -> str | None:
     "The answer of git about a folder; None where it is not under git."
     try:
@@ -323,7 +323,7 @@ def _origin(ws: Workspace, notebook: Path) -> dict[str, Any]:
         "machine": f"{platform.node()}, {platform.platform()}, {os.cpu_count()} cores",
     }
 
-
+# %% ../../nbs/07c_pipeline_plan.ipynb #5b146d64
 def _labels(ws: Workspace, run_id: str, step: Step, done: StepRun) -> dict[str, str]:
     "What people call the things a step made."
     made = {name: ids_within(ws, {name: value}).values() for name, value in done.outputs.items()}
