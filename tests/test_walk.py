@@ -174,6 +174,10 @@ def test_a_full_disk_is_one_message(tmp_path):
     assert "space" in done.stderr and "Traceback" not in done.stderr, done.stderr[-2000:]
 
 
+@pytest.mark.skipif(
+    "MLOPS_NB_SLOW" not in os.environ,
+    reason="two minutes; run by MLOPS_NB_SLOW=1, and whole by benchmarks/walk.py --data",
+)
 def test_the_walk_on_photographs(ws, tmp_path, real_data):
     source = real_data("gtsrb")
     folder = tmp_path / "gtsrb-six"
