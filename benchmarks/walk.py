@@ -65,7 +65,7 @@ def first_reference(ws, name: str) -> tuple[Reference, object]:
     return reference(made, model_id=bundle.id, classes=tuple(bundle.classes)), bundle
 
 
-def without_snow(ws, drives_each: int = 72) -> None:
+def without_snow(ws, drives_each: int = 40) -> None:
     "Other seeds, nothing changed: how often is somebody paged?"
     from mlops_nb import data
     from mlops_nb.images.scenes import drives, write_crops
