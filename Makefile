@@ -38,7 +38,7 @@ nbs: $(READY)    ## every cell of every library notebook
 	$(BIN)/nbdev-test --n-workers 2
 
 tests: $(READY)  ## properties, failures, walks, doors
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 lab: $(READY)    ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab nbs

@@ -5,9 +5,7 @@ Some rooms are named like their main verb (`evaluate`, `monitor`); seen from her
 verb, and `from mlops_nb.evaluate import gate` still reaches into the room.
 """
 
-import sys
-from importlib import import_module
-from types import ModuleType
+import lazy_loader
 
 __version__ = "0.1.0"
 
@@ -30,26 +28,6 @@ _ROOMS = {
     "evidence": "Section report",
     "demo": "demo",
 }
-_HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str):
-    if name in _HOME:
-        return getattr(import_module(f"mlops_nb.{_HOME[name]}"), name)
-    raise AttributeError(f"mlops_nb has no {name!r}. Public names: {', '.join(__all__)}.")
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
-
-
-class _House(ModuleType):
-    "Importing a room binds it to its package; where a verb has that name, the verb stays."
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _House
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={room: names.split() for room, names in _ROOMS.items()}
+)

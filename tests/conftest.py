@@ -5,8 +5,15 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Two workers that each train on two threads would wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+LONG = ("test_walk", "test_readme", "test_templates")  # begun first, so that no worker ends alone
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 @pytest.fixture

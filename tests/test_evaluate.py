@@ -111,6 +111,18 @@ def test_a_fact_that_is_missing_somewhere_is_a_slice_of_its_own():
     assert {s.name for s in judged(nowhere).slices} == {"label"}
 
 
+def test_photographs_without_a_light_are_cut_by_how_bright_they_are():
+    table = predictions(3)
+    levels = [0.1] * 100 + [0.15] * 80 + [0.5] * 100 + [None] * 20
+    table = table.append_column("brightness", pa.array(levels, pa.float32()))
+    parts = {s.value: s.n for s in judged(table).slices if s.name == "exposure"}
+    assert parts == {"dark": 100, "normal": 80, "bright": 100, "unknown": 20}
+    both = compare(table, table, slices=["exposure"])
+    assert {s.value: s.n for s in both.slices} == parts
+    own = table.append_column("exposure", pa.array(["auto"] * 300))
+    assert {s.value for s in judged(own, slices=["exposure"]).slices} == {"auto"}
+
+
 def test_a_single_clip_leaves_everything_open():
     found = judged(predictions(1, clips=1))
     assert found.accuracy.high - found.accuracy.low > 0.9

@@ -241,49 +241,46 @@ def release(play: Play, model: str, decision, champion: str | None, summary: str
     with play.stage("promote") as note:
         promote(ws, model, version.version, alias="staging", proposal=proposal.id, by=REVIEWER)
         note["said"] = f"{model}@staging is version {version.version}"
-    return version
 
 # %% ../../nbs/14c_demo_acts.ipynb #164889ae
-def _unasked(play: Play, bundle_id: str, frames: list) -> list:
-    "The frames that this model has not been asked about yet."
+def _key(frame) -> tuple[str, str]:
+    "Image and clip, as the log names them."
     from mlops_nb.images.pixels import image_id
-    from mlops_nb.serve import prediction_log
 
-    log = prediction_log(play.ws, "staging", model_id=bundle_id)
-    asked = set(zip(log["image_id"].to_pylist(), log["clip"].to_pylist(), strict=True))
-    named = [(image_id(frame.data), clip_of(frame)) for frame in frames]
-    keys = [(image, clip or image) for image, clip in named]
-    return [frame for frame, key in zip(frames, keys, strict=True) if key not in asked]
+    image = image_id(frame.data)
+    return image, clip_of(frame) or image
 
 
 @contextmanager
-def deployed(play: Play, bundle_id: str, frames: list) -> "Iterator[Deployment | None]":
-    "Staging serves the bundle while these frames need answers; None if they all have theirs."
-    from mlops_nb.serve import deploy, stop
+def deployed(play: Play, bundle_id: str, frames: list) -> "Iterator[tuple[Deployment | None, set]]":
+    "Staging serves the bundle while frames lack an answer; yields the server and what has one."
+    from mlops_nb.serve import deploy, prediction_log, stop
 
     server = None
     with play.stage("deploy") as note:
-        if _unasked(play, bundle_id, frames):
+        log = prediction_log(play.ws, "staging", model_id=bundle_id)
+        asked = set(zip(log["image_id"].to_pylist(), log["clip"].to_pylist(), strict=True))
+        if any(_key(frame) not in asked for frame in frames):
             server = deploy(play.ws, bundle_id, name="staging", by=AUTHOR)
             note["said"] = f"{bundle_id[:19]} answers at {server.url}"
         else:
             stop(play.ws, "staging", by=AUTHOR)  # one that a killed demo left behind
             note |= {"said": "every frame has its answer", "repeated": True}
     try:
-        yield server
+        yield server, asked
     finally:
         if server:
             stop(play.ws, "staging", by=AUTHOR)
 
 
 def drive(
-    play: Play, server: "Deployment | None", season: str, *, bundle_id: str, frames: list
+    play: Play, season: str, *, server: "Deployment | None", asked: set, frames: list
 ) -> None:
-    "Send the image endpoint what the cars see, one by one, as a camera does."
+    "Send the image endpoint what the cars see and it was not asked yet, one by one, as a camera does."
     from mlops_nb.serve import classify
 
     with play.stage(f"drive, {season}") as note:
-        left = _unasked(play, bundle_id, frames)
+        left = [frame for frame in frames if _key(frame) not in asked]
         for frame in left:
             classify(server, frame.data, clip=clip_of(frame))
         note["said"] = f"{len(frames)} frames of {len({clip_of(f) for f in frames})} drives"

@@ -162,10 +162,11 @@ def _autumn(play: Play, world: World, ref: str) -> _Season:
     )
     seen = {"autumn": frames_of(world.calm), "first snow": frames_of(world.storm)}
     watching, autumn = {"model_id": bundle, "reference": reference}, len(seen["autumn"])
-    with deployed(play, bundle, seen["autumn"] + seen["first snow"]) as server:
-        drive(play, server, "autumn", bundle_id=bundle, frames=seen["autumn"])
+    with deployed(play, bundle, seen["autumn"] + seen["first snow"]) as (server, asked):
+        sending = {"server": server, "asked": asked}
+        drive(play, "autumn", frames=seen["autumn"], **sending)
         _, calm = look(play, "autumn", frames=autumn, **watching)
-        drive(play, server, "first snow", bundle_id=bundle, frames=seen["first snow"])
+        drive(play, "first snow", frames=seen["first snow"], **sending)
         watched, storm = look(
             play, "first snow", frames=autumn + len(seen["first snow"]), **watching
         )
@@ -183,8 +184,8 @@ def _winter(play: Play, world: World, first: _Season) -> _Season:
     reference = take_reference(play, learnt, lambda row: row["weather"] == "snow")
     seen = {"later snow": frames_of(world.after)}
     watching = {"model_id": bundle, "reference": reference}
-    with deployed(play, bundle, seen["later snow"]) as server:
-        drive(play, server, "later snow", bundle_id=bundle, frames=seen["later snow"])
+    with deployed(play, bundle, seen["later snow"]) as (server, asked):
+        drive(play, "later snow", frames=seen["later snow"], server=server, asked=asked)
         watched, run = look(play, "later snow", frames=len(seen["later snow"]), **watching)
     pages = _pages({"winter": learnt, "later snow": run})
     return _Season(bundle, learnt, report, decision, seen, watched, pages)
@@ -205,7 +206,7 @@ def demo(
     name += ("-fast" if fast else "") + (f"-{seed}" if seed else "")
     with webhook() as (url, received):
         ws = replace(ws, settings=ws.settings | {"webhook_url": url})
-        slices = ("weather", "light", "label") if folder is None else ("weather", "label")
+        slices = ("weather", "exposure" if folder else "light", "label")
         training = (
             {"epochs": 9, "width": 16, "batch": 32}
             if folder is None

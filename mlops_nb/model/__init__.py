@@ -1,22 +1,12 @@
 "A model that can leave: preprocessing and network as one ONNX graph; parity; predict."
 
-from importlib import import_module
+import lazy_loader
 
-_HOMES = {
-    "bundles": ("Bundle", "Parity", "load_bundle", "store_bundle"),
-    "exporting": ("MAX_SCORE_DIFF", "export", "preprocess"),
-    "prediction": ("Predictions", "predict", "predict_table"),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str):
-    "A module of the room is imported when the first name of it is used."
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(_HOME))
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "bundles": "Bundle Parity load_bundle store_bundle".split(),
+        "exporting": "MAX_SCORE_DIFF export preprocess".split(),
+        "prediction": "Predictions predict predict_table".split(),
+    },
+)

@@ -24,13 +24,12 @@ def _refuse(bad: np.ndarray, ids: list, what: str, remedy: str) -> None:
 
 # %% ../../nbs/12a_monitor_clips.ipynb #0eb764c3
 def frames_of(
-    log: pa.Table,  # columns image_id, scores, predicted or label, clip and model_id if known
+    log: pa.Table,  # columns image_id, scores, predicted; clip and model_id if known
     classes: tuple[str, ...],  # (K,) in the order of the scores
     model_id: str,  # whose predictions these must be
 ) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:  # ids, clips, (N,) class, (N, K) scores
     "The columns of a sound log, in order of arrival; anything else is refused."
-    name = "predicted" if "predicted" in log.column_names else "label"
-    absent = [c for c in ("image_id", "scores", name) if c not in log.column_names]
+    absent = [c for c in ("image_id", "scores", "predicted") if c not in log.column_names]
     if absent:
         raise ValueError(
             f"The log has no column {', '.join(absent)} (it has {', '.join(log.column_names)}). "
@@ -49,7 +48,7 @@ def frames_of(
     sound = (scores >= 0).all(1) & (np.abs(scores.sum(1) - 1) < 1e-2)  # False for NaN too
     _refuse(~sound, ids, "have scores that are no softmax", "Log the softmax, not the logits.")
     number = {c: i for i, c in enumerate(classes)}
-    predicted = np.array([number.get(c, -1) for c in log[name].to_pylist()], int)
+    predicted = np.array([number.get(c, -1) for c in log["predicted"].to_pylist()], int)
     remedy = f"Known classes: {', '.join(classes[:8])}{' ...' if k > 8 else ''}."
     _refuse(predicted < 0, ids, "name a class that the reference does not know", remedy)
     clips = log["clip"].to_pylist() if "clip" in log.column_names else ids
