@@ -228,7 +228,7 @@ def _sample(fo: Any, ws: Workspace, row: dict, *, tags: list[str], prediction: d
 
 
 _FACTS = ("sample_id", "image_id", "source", "split", "clip", "drive", "track", "captured_at",
-          "weather", "light", "brightness")  # fmt: skip
+          "sensor", "weather", "light", "road", "region", "brightness")  # fmt: skip
 
 # %% ../../nbs/05h_data_browsing.ipynb #20ed1493
 def _predictions(ws: Workspace, predictions: pa.Table | str | None) -> dict[str, dict]:

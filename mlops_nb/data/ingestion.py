@@ -9,21 +9,23 @@ __all__ = ['BATCH_BYTES', 'row_of', 'refusal', 'Ingested', 'ingest', 'last_recor
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from .formats import read_folder
-from .items import FACTS, Item, Problem, tidy_facts
+from .items import FACTS, PLACE, Box, Item, Problem, tidy_facts
 from mlops_nb.data.store import (
     SCHEMA,
     Version,
     append_rows,
     canonical,
-    leaf,
+    content_of,
+    leaf_of,
     open_table,
     put_quarantine,
     quarantine,
@@ -34,7 +36,7 @@ from mlops_nb.data.store import (
     writing,
 )
 from ..ledger import acts, record
-from ..workspace import DataError, Workspace
+from ..workspace import DataError, Workspace, blob_id, put_blob
 
 # %% ../../nbs/05d_data_ingestion.ipynb #659d729c
 def row_of(
@@ -42,7 +44,10 @@ def row_of(
 ) -> dict:  # a row of SCHEMA; what only pixels tell is None
     "A sample as it is stored."
     known = {name: item.facts.get(name) for name in FACTS}
-    rest = {name: value for name, value in item.facts.items() if name not in FACTS}
+    place = {name: item.facts.get(name) for name in PLACE}
+    known |= {name: at for name, at in place.items() if isinstance(at, float)}
+    rest = {name: value for name, value in item.facts.items() if name not in known}
+    rest |= {name: blob_id(data) for name, data in item.attached.items()}
     if item.split is not None:
         rest["source_split"] = item.split  # splitting again must know what the source said
     image = f"img:{hashlib.sha256(item.data).hexdigest()}"
@@ -51,16 +56,22 @@ def row_of(
     row |= {"source": item.source, "label": item.label, "split": item.split}
     row |= {"boxes": _boxes(item), "facts": canonical(rest)}
     row["clip"] = row["drive"] or row["track"] or image
-    row["origin"] = row["leaf"] = leaf(row)
+    row["content"] = content_of(row)
+    row["origin"] = row["leaf"] = leaf_of(row["content"], row["split"])
     return row
 
 
 def _boxes(item: Item) -> list[dict]:
     "Boxes as they are stored: 32-bit floats."
     boxes = []
-    for name, *corners in item.boxes:
+    for box in item.boxes:
+        name, *corners = box[:5]
         x0, y0, x1, y1 = np.asarray(corners, np.float32).tolist()
-        boxes.append({"class": name, "x0": x0, "y0": y0, "x1": x1, "y1": y1})
+        track, ignore, more = Box(*box)[5:]
+        stored = {"class": name, "x0": x0, "y0": y0, "x1": x1, "y1": y1}
+        boxes.append(
+            stored | {"track": track, "ignore": ignore, "more": canonical(tidy_facts(more))}
+        )
     return boxes
 
 
@@ -107,7 +118,7 @@ class _Sorting:
             self.replaced.add(row["sample_id"])
             if row["split"] is None and split is not None:  # a mended label does not change sides
                 row["split"] = split
-                row["leaf"] = leaf(row)
+                row["leaf"] = leaf_of(row["content"], split)
             return True
         return False
 
@@ -129,6 +140,7 @@ def _sorted_out(
     split: str | None,
     facts: dict,
     tick: Callable[[], None],
+    keep: Callable[[bytes], object],  # takes what is attached to a sample that is written
 ) -> Iterator[dict]:
     "The rows to be written; everything else is counted or kept as a problem."
     for one in found:
@@ -142,9 +154,10 @@ def _sorted_out(
             sorting.notes.append(message)
             continue
         said = tidy_facts(one.facts | facts)
-        row = row_of(Item(one.source, one.path, one.data, one.label, one.boxes,
-                          split or one.split, said))  # fmt: skip
+        row = row_of(replace(one, split=split or one.split, facts=said))
         if sorting.wanted(row):
+            for data in one.attached.values():
+                keep(data)
             yield row
 
 
@@ -204,7 +217,8 @@ def ingest(
         sorting = _before(ws, name)
         parent = last_recorded(ws, name)
         rows = _sorted_out(found, sorting, split=split, facts=facts or {},
-                           tick=lambda: progress(next(count)) if progress else None)  # fmt: skip
+                           tick=lambda: progress(next(count)) if progress else None,
+                           keep=partial(put_blob, ws))  # fmt: skip
         batches = _batches(rows)
         first = next(batches, None)
         if first is not None or not table_path(ws, name).is_dir():

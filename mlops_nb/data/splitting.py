@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from .ingestion import last_recorded
-from .store import SCHEMA, leaf, open_table, resolve, update_rows, writing
+from .store import SCHEMA, leaf_of, open_table, resolve, update_rows, writing
 from ..ledger import record
 from ..workspace import DataError, Workspace
 
@@ -119,7 +119,7 @@ def split(
         moved = [(r, s) for r, s in zip(rows, sides, strict=True) if r["split"] != s]
         for row, where in moved:
             row["split"] = where
-            row["leaf"] = leaf(row)
+            row["leaf"] = leaf_of(row["content"], where)
         changes = [{k: row[k] for k in ("sample_id", "split", "leaf")} for row, _ in moved]
         update_rows(ws, name, pa.Table.from_pylist(changes, schema=_CHANGES))
         return _told(ws, name, rows, parent=parent, group=group, moved=len(moved), by=by,
