@@ -1,6 +1,7 @@
 "Fixtures every test may use: a fresh workspace, and the real data sets where they are present."
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,17 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture
-def ws(tmp_path):
-    "An empty workspace of its own."
+def ws(tmp_path, request):
+    "An empty workspace of its own; CI keeps the notebooks executed and the reports written in it."
     from mlops_nb.workspace import open_workspace
 
-    return open_workspace(tmp_path / "workspace")
+    home = tmp_path / "workspace"
+    yield open_workspace(home)
+    if kept := os.environ.get("MLOPS_NB_ARTIFACTS"):
+        for page in [*home.glob("runs/**/*.ipynb"), *home.glob("reports/*.html")]:
+            place = Path(kept).resolve() / request.node.name / page.relative_to(home)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(page, place)
 
 
 @pytest.fixture
