@@ -41,7 +41,8 @@ tests: $(READY)  ## properties, failures, walks, doors
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 lab: $(READY)    ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab nbs
+	MLOPS_NB_WORKSPACE="$${MLOPS_NB_WORKSPACE:-$(CURDIR)/demo-workspace}" $(BIN)/jupyter lab \
+	    --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs/index.ipynb
 
 readme: $(READY) ## README.md from nbs/index.ipynb
 	$(BIN)/python tests/check_export.py --write

@@ -6,9 +6,10 @@
 __all__ = ['BLUE', 'ORANGE', 'GREEN', 'RED', 'PURPLE', 'SKY', 'INK', 'QUIET', 'FAINT', 'STATUS_COLOURS', 'png', 'svg',
            'confusion_figure', 'slices_figure', 'shift_figure', 'timeline_figure', 'samples_figure', 'training_figure']
 
-# %% ../nbs/04b_figures.ipynb #c203c022
+# %% ../nbs/04b_figures.ipynb #8b0b822a
 import io
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,11 +25,23 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
 INK, QUIET, FAINT = "#222222", "#767676", "#e4e4e4"
 
 
-def _blank(height: float, *, columns: int = 1) -> "tuple[Figure, list[Axes]]":
-    "A figure 8 inches (800 px) wide and that many inches high, with quiet axes side by side."
+@lru_cache(maxsize=1)
+def _picture() -> type:
+    "matplotlib's Figure that a notebook shows without pyplot, 800 px wide on any screen."
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, height), layout="constrained", facecolor="white")
+    class Picture(Figure):
+        "A figure of this room."
+
+        def _repr_png_(self) -> tuple[bytes, dict]:
+            return png(self), {"width": 800}
+
+    return Picture
+
+
+def _blank(height: float, *, columns: int = 1) -> "tuple[Figure, list[Axes]]":
+    "A figure 8 inches (800 px) wide and that many inches high, with quiet axes side by side."
+    figure = _picture()(figsize=(8, height), layout="constrained", facecolor="white")
     axes = list(np.atleast_1d(figure.subplots(1, columns)))
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)

@@ -84,6 +84,9 @@ def _experiment(ws: Workspace, client, name: str) -> str:
 def _mlflow_run(ws: Workspace, client, run_id: str, experiment: str) -> str:
     "MLflow's id of our run, made if it is new."
     here = _experiment(ws, client, experiment)
+    if run_id == "":
+        tags = {"mlops_nb.by_hand": "true", "mlflow.user": ws.actor}
+        return client.create_run(here, tags=tags, run_name="by hand").info.run_id
     found = client.search_runs([here], f"tags.`mlops_nb.run` = '{_checked_run(run_id)}'")
     if found:
         return found[0].info.run_id
@@ -103,7 +106,7 @@ def _checked_run(run_id: str) -> str:
 @contextmanager
 def track(
     ws: Workspace,
-    run_id: str,  # `run:<hex>`
+    run_id: str,  # `run:<hex>`; empty when a notebook is run by hand: a new run, tagged as such
     *,
     experiment: str = "mlops_nb",  # MLflow's folder of runs
 ) -> Iterator:  # the MLflow run

@@ -122,9 +122,16 @@ class Workspace:
 # %% ../nbs/00_workspace.ipynb #1bd2ab6d
 def open_workspace(
     root: str | Path | None = None,  # default: $MLOPS_NB_WORKSPACE, else .mlops in this folder
+    *,
+    create: bool = True,  # False refuses a folder that is not there
 ) -> Workspace:
     "Open the workspace in that folder; an empty or absent folder becomes one."
     chosen = Path(root or os.environ.get("MLOPS_NB_WORKSPACE") or ".mlops").expanduser().resolve()
+    if not create and not chosen.is_dir():
+        raise WorkspaceError(
+            f"There is no workspace at {chosen}. Name one with --workspace or MLOPS_NB_WORKSPACE; "
+            "the first ingest makes it."
+        )
     try:
         chosen.mkdir(parents=True, exist_ok=True)
     except OSError as err:

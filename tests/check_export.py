@@ -4,6 +4,7 @@
 """
 
 import difflib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,10 @@ def readme() -> str:
             if shown.strip():
                 parts.append("\n".join(f"    {line}" for line in shown.rstrip().splitlines()))
     text = "\n\n".join(parts) + "\n"
-    return text.replace("](pictures/", "](nbs/pictures/")
+    beside = re.sub(r"\]\(((?:pictures/)?[\w-]+\.(?:ipynb|jpg|png))\)", r"](nbs/\1)", text)
+    return beside.replace("](../", "](").replace(
+        "notebook beside this page", "notebook in [nbs/](nbs)"
+    )
 
 
 def exported() -> dict[str, str]:

@@ -79,6 +79,32 @@ def test_what_cannot_be_done_is_one_message(ws, words, told):
     assert done.stderr.count("Error") == 1
 
 
+def test_looking_creates_nothing(tmp_path):
+    from mlops_nb import open_workspace
+
+    absent = open_workspace(tmp_path / "there")
+    absent.root.rmdir()
+    for words in (["versions"], ["models"], ["ledger", "verify"], ["proposals"]):
+        assert "There is no workspace at" in tell(absent, *words, code=1).stderr
+    assert not absent.root.exists()
+
+
+def test_an_id_may_be_as_short_as_a_table_shows_it(ws):
+    from mlops_nb import propose, record
+
+    bundle = "bundle:" + "ab" * 32
+    record(ws, "train", by="ann", outputs=[bundle])
+    decision = {"id": "decision:" + "cd" * 32, "verdict": "pass"}
+    asked = propose(ws, candidate=bundle, decision=decision, summary="first", by="ann")
+    shown = tell(ws, "proposals", "--status", "open").stdout
+    assert asked.id[:17] in shown and "ann" in shown and "first" in shown
+    told = tell(ws, "--as", "ben", "approve", asked.id[:17]).stdout
+    assert "approved by ben" in told
+    assert "approved" in tell(ws, "proposals").stdout
+    assert "not in this ledger" in tell(ws, "approve", "prop:" + "0" * 12, code=1).stderr
+    assert "pass" in tell(ws, "lineage", asked.id[:14]).stdout
+
+
 def test_a_wrong_word_offers_the_right_one(ws):
     assert "validate" in tell(ws, "validat", "signs", code=2).stderr
 

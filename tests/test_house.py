@@ -42,6 +42,7 @@ GUESTS = {
     "prometheus_client": "serve",
     "psutil": "serve",
     "jinja2": "evidence",
+    "nbconvert": "evidence",
     "click": "cli",
     "rich": "cli",
 }

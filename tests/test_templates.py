@@ -1,6 +1,7 @@
 "Every template runs on a tiny set, and is written the way templates are."
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -27,6 +28,25 @@ def test_a_template_is_short_and_in_order(path):
     assert not any(cell.get("outputs") for cell in page), "templates are kept without outputs"
 
 
+def run_by_hand(ws, path: Path, values: dict) -> None:
+    "Run All, as a person does who changed the parameters in the page; it must show a picture."
+    import nbformat
+    from nbclient import NotebookClient
+
+    page = nbformat.read(path, as_version=4)
+    lines = "\n".join(f"{name} = {value!r}" for name, value in values.items())
+    page.cells.insert(2, nbformat.v4.new_code_cell(lines))
+    os.environ["MLOPS_NB_WORKSPACE"] = str(ws.root)
+    try:
+        NotebookClient(page, kernel_name="python3", timeout=200).execute()
+    finally:
+        del os.environ["MLOPS_NB_WORKSPACE"]
+    shown = [kind for cell in page.cells for out in cell.get("outputs", ())
+             for kind in out.get("data", ())]  # fmt: skip
+    assert "image/png" in shown, f"{path.name} shows no picture"
+
+
+@pytest.mark.timeout(600)
 def test_every_template_runs_on_a_tiny_set(ws, tmp_path):
     import io
 
@@ -58,6 +78,14 @@ def test_every_template_runs_on_a_tiny_set(ws, tmp_path):
     }
     watched = run(ws, [Step("monitor", template("monitor"), given)])
     assert watched["monitor"].outputs["paged"] is False
+
+    by_hand = {
+        "train": train.parameters,
+        "evaluate": judged | {"bundle": model_id},
+        "monitor": given,
+    }
+    for name, values in by_hand.items():
+        run_by_hand(ws, template(name), values)
 
     again = run(ws, [train, Step("evaluate", template("evaluate"), judged)])
     assert [step.status for step in again.steps] == ["cached", "cached"]

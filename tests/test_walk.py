@@ -112,10 +112,18 @@ def check_report(path: Path) -> None:
     assert "http://" not in page and "https://" not in page and "<script" not in page
     assert page.count("data:image/png;base64,") >= 8
     links = re.findall(r'href="([^"#]+)"', page)
-    assert len(links) >= 7
-    for link in links:
+    notebooks = [link for link in links if link.endswith(".ipynb")]
+    assert len(notebooks) >= 7
+    for link in notebooks:
         notebook = json.loads((path.parent / link).read_text("utf-8"))
-        assert any(cell.get("outputs") for cell in notebook["cells"]), link
+        shown = [kind for cell in notebook["cells"] for out in cell.get("outputs", ())
+                 for kind in out.get("data", ())]  # fmt: skip
+        assert "image/png" in shown, f"{link} shows no picture"
+        readable = (path.parent / link).with_suffix(".html")
+        assert f'href="{Path(link).with_suffix(".html").as_posix()}"' in page
+        text = readable.read_text("utf-8")
+        assert "data:image/png;base64," in text and "<script" not in text
+        assert not re.search(r"(src|href)=.https?://", text), "a page that asks another machine"
     assert "torn.png" in page and "empty.png" in page and "gone.png" in page
 
 

@@ -27,7 +27,7 @@ def demo(data: Path | None, fast: bool, seed: int) -> None:
     from mlops_nb.demo import demo as walk
 
     if click.get_current_context().find_root().params["as_json"]:
-        say(walk(here(), data=data, fast=fast, seed=seed))
+        say(walk(here(create=True), data=data, fast=fast, seed=seed))
         return
     console = Console(highlight=False)
     with Live(console=console, transient=True, refresh_per_second=8) as live:
@@ -43,7 +43,7 @@ def demo(data: Path | None, fast: bool, seed: int) -> None:
             )
             live.update("")
 
-        done = walk(here(), data=data, fast=fast, seed=seed, watch=watch)
+        done = walk(here(create=True), data=data, fast=fast, seed=seed, watch=watch)
     console.print(f"\n[bold]Lineage of {done.served}[/bold]\n")
     console.print(done.lineage, markup=False, soft_wrap=True)
     console.print(
@@ -77,7 +77,7 @@ def ingest(folder: Path, name: str, form: str | None, split: str | None) -> None
     "Read FOLDER into dataset NAME; what is broken goes to quarantine."
     from mlops_nb.data import ingest
 
-    got = ingest(here(), folder, name, format=form, split=split)
+    got = ingest(here(create=True), folder, name, format=form, split=split)
     say(
         got,
         f"{name}: {got.added} added, {got.changed} changed, {got.unchanged} unchanged, "

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from .door import cli, here, say, short, table
+from .door import cli, here, say, short, table, whole
 from ..workspace import Workspace, get_blob
 
 # %% ../../nbs/16d_cli_staging.ipynb #f194cea7
@@ -26,7 +26,7 @@ def deploy(ref: str, name: str, port: int) -> None:
     from mlops_nb.serve import deploy
 
     ws = here()
-    bundle = ref if ref.startswith("bundle:") else resolve_model(ws, ref).bundle_id
+    bundle = whole(ws, ref) if ref.startswith("bundle:") else resolve_model(ws, ref).bundle_id
     got = deploy(ws, bundle, name=name, port=port)
     say(got, f"{name}: {short(got.bundle_id)} at {got.url} (process {got.pid})")
 
@@ -61,17 +61,20 @@ def classify(images: tuple[Path, ...], name: str) -> None:
 # %% ../../nbs/16d_cli_staging.ipynb #58f4bd11
 @cli.command()
 @click.argument("name", default="staging")
-@click.option("--reference", required=True, help="Blob of the reference.")
+@click.option("--reference", help="Blob of a reference [the newest evaluation on record].")
 @click.option("--alpha", default=0.01, show_default=True, help="Chance of ever paging in vain.")
-def monitor(name: str, reference: str, alpha: float) -> None:
+def monitor(name: str, reference: str | None, alpha: float) -> None:
     "Compare what deployment NAME says with its reference; pages if it must (exit 3)."
-    from mlops_nb.monitor import Reference, WatchPolicy, monitor
-    from mlops_nb.serve import prediction_log
+    from mlops_nb.monitor import Reference, WatchPolicy, accepted, monitor
+    from mlops_nb.serve import deployment, prediction_log
 
     ws = here()
-    accepted = Reference.from_json(get_blob(ws, reference).decode())
-    log = prediction_log(ws, name, model_id=accepted.model_id)
-    got = monitor(ws, log, accepted, deployment=name, policy=WatchPolicy(alpha=alpha))
+    if reference:
+        known = Reference.from_json(get_blob(ws, whole(ws, reference)).decode())
+    else:
+        known = accepted(ws, deployment(ws, name).bundle_id)
+    log = prediction_log(ws, name, model_id=known.model_id)
+    got = monitor(ws, log, known, deployment=name, policy=WatchPolicy(alpha=alpha))
     alerts = [f"{a.level} at frame {a.at_frame}: {a.sentence}" for a in got.alerts]
     say(got, *(alerts or [f"quiet over {got.frames} frames of {got.clips} clips"]))
     sys.exit(3 if got.paged else 0)
@@ -114,7 +117,8 @@ def verify() -> None:
     from mlops_nb.ledger import verify_ledger
 
     got = verify_ledger(here())
-    say(got, f"{got.n} acts, chain whole, head {got.head}" if got.ok else f"BROKEN: {got.reason}")
+    whole = f"{got.n} acts, chain whole, head {got.head}" if got.n else "nothing is on record yet"
+    say(got, whole if got.ok else f"BROKEN: {got.reason}")
     sys.exit(0 if got.ok else 3)
 
 # %% ../../nbs/16d_cli_staging.ipynb #77a2b0d8
@@ -125,5 +129,14 @@ def log(limit: int) -> None:
     from mlops_nb.ledger import acts
 
     got = acts(here(), limit=limit)
-    rows = [(a.seq, a.at, a.by, a.verb, ", ".join(short(o) for o in a.outputs)) for a in got]
-    say(got, table(("#", "at", "by", "verb", "made"), rows))
+    rows = [
+        (a.seq, a.at, a.by, a.verb, _about(a.facts), ", ".join(short(o) for o in a.outputs))
+        for a in got
+    ]
+    say(got, table(("#", "at", "by", "verb", "about", "made"), rows))
+
+
+def _about(facts: dict) -> str:
+    "The name people know an act's object by."
+    named = (facts.get(key) for key in ("ref", "alias", "name", "step", "comment"))
+    return next((word for word in named if isinstance(word, str)), "")

@@ -17,6 +17,7 @@ from mlops_nb.ledger.graph import (
     ancestors,
     blame,
     descendants,
+    find_id,
     lineage,
 )
 from mlops_nb.ledger.review import (
@@ -52,6 +53,7 @@ __all__ = [
     "canonical_json",
     "descendants",
     "done",
+    "find_id",
     "known_ids",
     "lineage",
     "proposal",

@@ -63,6 +63,7 @@ def propose(
     verdict = _checked(decision)
     facts = {"candidate": candidate, "baseline": baseline, "decision": verdict}
     facts["summary"] = summary.strip()
+    facts["labels"] = {verdict["id"]: verdict["verdict"]}
     name = _proposal_id(facts, author)
 
     def settled(find: Callable[..., tuple[Act, ...]]) -> Act | None:
@@ -102,7 +103,7 @@ def _history(found: tuple[Act, ...], name: str) -> tuple[Act, Act | None, Act | 
     proposed = next(iter(_genuine(found, name)), None)
     if proposed is None:
         raise LedgerError(
-            f"{name!r} is not a proposal in this ledger. List them with proposals(ws)."
+            f"{name!r} is not a proposal in this ledger. See proposals(ws), or run: mlops-nb proposals."
         )
     passed = proposed.facts["decision"]["verdict"] == "pass"
     after = [act for act in found if act.seq > proposed.seq and act.inputs == (name,)]

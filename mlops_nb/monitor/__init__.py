@@ -1,7 +1,7 @@
 """Clips of predictions against a reference: what moved, is it chance, and whom to wake."""
 
 from mlops_nb.monitor.clips import Reference, reference
-from mlops_nb.monitor.paging import acknowledge, monitor, page
+from mlops_nb.monitor.paging import accepted, acknowledge, monitor, page
 from mlops_nb.monitor.shift import Alert, Finding, Watch, WatchPolicy, Window, watch
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Watch",
     "WatchPolicy",
     "Window",
+    "accepted",
     "acknowledge",
     "monitor",
     "page",

@@ -324,11 +324,11 @@ def _origin(ws: Workspace, notebook: Path) -> dict[str, Any]:
     }
 
 # %% ../../nbs/07c_pipeline_plan.ipynb #5b146d64
-def _labels(ws: Workspace, run_id: str, step: Step, done: StepRun) -> dict[str, str]:
+def _labels(ws: Workspace, step: Step, done: StepRun) -> dict[str, str]:
     "What people call the things a step made."
     made = {name: ids_within(ws, {name: value}).values() for name, value in done.outputs.items()}
     named = {one: f"{name} of {step.name}" for name, ids in made.items() for one in ids}
-    return named | {run_id: f"run of {step.name}"}
+    return named
 
 
 def _record(ws: Workspace, run_id: str, step: Step, done: StepRun, **facts: Any) -> None:
@@ -344,7 +344,7 @@ def _record(ws: Workspace, run_id: str, step: Step, done: StepRun, **facts: Any)
         outputs=list(dict.fromkeys(ids_within(ws, done.outputs).values())),
         facts=_origin(ws, Path(step.notebook))
         | {"run": run_id, "step": step.name, "notebook": Path(step.notebook).name}
-        | {"labels": _labels(ws, run_id, step, done) | {source: Path(step.notebook).name}}
+        | {"labels": _labels(ws, step, done) | {source: Path(step.notebook).name}}
         | {"status": done.status, "key": done.key, "seconds": round(done.seconds, 3)}
         | {
             "error": done.error,
