@@ -277,7 +277,7 @@ def check_skew(rows: list[dict], limits: CoverageLimits) -> Iterator[Finding]:
                 yield Finding("F4", "W", f"{name}={value}", f"Test has the {name} {value}, and train "
                               "has none of it.", "Move a drive of it to train.")  # fmt: skip
 
-
+# %% ../../nbs/05f7_data_coverage.ipynb #28ff6f32
 SEASONS = ("winter", "spring", "summer", "autumn")
 PARTS = ("night", "morning", "afternoon", "evening")  # of six hours from midnight, by the sun
 

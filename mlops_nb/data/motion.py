@@ -13,7 +13,7 @@ import numpy as np
 
 from .finding import Finding, about
 from .sensors import SensorLimits, matrix, mount_faults, rigs
-from .streams import by_drive, number, numbers, parsed, streams
+from .streams import by_drive, growing, number, numbers, parsed, streams
 
 # %% ../../nbs/05f6a_data_motion.ipynb #ec57f76a
 CHECKS = {
@@ -67,9 +67,7 @@ def check_poses(rows: list[dict], limits: MotionLimits) -> Iterator[Finding]:
     for _, own in by_drive(streams(rows)):
         for stream in own:
             pose = _poses([rows[k] for k in stream.index])
-            keep = ~np.isnan(pose[:, :2]).any(1) & ~np.isnan(stream.at)
-            order = np.flatnonzero(keep)[np.argsort(stream.at[keep], kind="stable")]
-            order = order[np.r_[True, np.diff(stream.at[order]) > 0]] if len(order) else order
+            order = np.flatnonzero(growing(stream.at) & ~np.isnan(pose[:, :2]).any(1))
             at, pose, index = stream.at[order], pose[order], stream.index[order]
             jumps = _jumps(at, pose[:, :2], limits.max_speed_mps)
             climbs = set(_jumps(at, np.nan_to_num(pose[:, 2:3]), limits.max_climb_mps)) - set(jumps)
@@ -123,13 +121,11 @@ def check_satellites(rows: list[dict], limits: MotionLimits) -> Iterator[Finding
         if (rough := error > limits.max_gnss_error_m).mean() > limits.max_gnss_loss_frac:
             faults.append(f"{rough.sum()} of {n} are known to worse than "
                           f"{limits.max_gnss_error_m:g} m")  # fmt: skip
-        known = ~lost & ~np.isnan(stream.at)
+        known = growing(stream.at) & ~lost
         at, place = stream.at[known], metres(latitude, longitude)[known]
-        order = np.argsort(at, kind="stable")
-        order = order[np.r_[True, np.diff(at[order]) > 0]] if len(order) else order
-        if jumps := _jumps(at[order], place[order], limits.max_speed_mps):
+        if jumps := _jumps(at, place, limits.max_speed_mps):
             faults.append(f"the position jumps {len(jumps)} times")
-        still = (np.diff(place[order], axis=0) == 0).all(1) & (speed[known][order][1:] > 2)
+        still = (np.diff(place, axis=0) == 0).all(1) & (speed[known][1:] > 2)
         if len(still) > 4 and still.mean() > 0.5:
             faults.append(f"the position stands still in {still.sum()} frames of a moving car")
         if faults:
@@ -181,7 +177,7 @@ def _box_units(rows: list[dict]) -> Iterator[str]:
         yield (f"{len(behind)} boxes are behind the camera that shows them, such as {behind[0]}; "
                "location is right, down, forward")  # fmt: skip
 
-
+# %% ../../nbs/05f6a_data_motion.ipynb #71ece157
 def check_units(rows: list[dict], limits: MotionLimits) -> Iterator[Finding]:
     "E14: is every number in the unit and the axes that its name promises?"
     remedy = "Convert where the data is read, and ingest again."

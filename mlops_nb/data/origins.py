@@ -356,7 +356,7 @@ def patches(
     content = ((view[where] >> 4) * keys[:-1]).sum(1, dtype=np.uint64)
     return np.column_stack([content + where * keys[-1], where])
 
-
+# %% ../../nbs/05f9_data_origins.ipynb #895de050
 def check_triggers(
     rows: list[dict],
     limits: OriginLimits,

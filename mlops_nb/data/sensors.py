@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CHECKS', 'NEEDS', 'SensorLimits', 'check_sync', 'Rig', 'rigs', 'matrix', 'intrinsics', 'check_intrinsics',
-           'mount_faults', 'check_extrinsics', 'check_fleet', 'check_frame_tree', 'check']
+           'mount_faults', 'sound', 'check_extrinsics', 'check_fleet', 'check_frame_tree', 'check']
 
 # %% ../../nbs/05f6_data_sensors.ipynb #bf6ad7a4
 import json
@@ -193,6 +193,15 @@ def mount_faults(calibration: dict, limits: SensorLimits) -> Iterator[str]:
         yield f"the quaternion {calibration['quaternion']} does not have the length 1"
 
 
+def sound(calibration: dict, limits: SensorLimits = SensorLimits()) -> bool:
+    "Is it free of what E2 and E3 find? Nothing else is held against one that is not."
+    faults = (
+        *_camera_faults(calibration, (None, None), limits),
+        *mount_faults(calibration, limits),
+    )
+    return not faults
+
+
 def check_extrinsics(rows: list[dict], limits: SensorLimits) -> Iterator[Finding]:
     "E3: does every sensor sit in the car, turned and not bent?"
     for rig in rigs(rows):
@@ -224,9 +233,7 @@ def check_fleet(rows: list[dict], limits: SensorLimits) -> Iterator[Finding]:
     "E4: is each calibration like those of the other drives?"
     groups: dict[tuple, list[Rig]] = defaultdict(list)
     drives: dict[tuple, set] = defaultdict(set)
-    found = [rig for rig in rigs(rows) if rig.drive and not any(
-        (*_camera_faults(rig.calibration, (None, None), limits),
-         *mount_faults(rig.calibration, limits)))]  # fmt: skip
+    found = [rig for rig in rigs(rows) if rig.drive and sound(rig.calibration, limits)]
     for rig in found:
         drives[rig.sensor, rig.vehicle].add(rig.drive)
     for rig in found:

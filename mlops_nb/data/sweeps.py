@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .finding import Finding, about
-from .sensors import intrinsics, matrix
+from .sensors import intrinsics, matrix, sound
 from .streams import parsed
 from ..workspace import MlopsError
 
@@ -246,15 +246,27 @@ def _corner_iou(box: dict, solid: Cuboid, p: np.ndarray) -> float:  # NaN if par
     return float(shared / max((high - low).prod() + (b - a).prod() - shared, 1e-9))
 
 
+def _sound(rows: list[dict]) -> Iterator[tuple[dict, bool]]:
+    "Rows, and whether their calibration is sound; equal ones are judged once."
+    judged: dict[int, bool] = {}
+    for row in rows:
+        calibration = row["facts"].get("calibration") or {}
+        if id(calibration) not in judged:
+            judged[id(calibration)] = bool(calibration) and sound(calibration)
+        yield row, judged[id(calibration)]
+
+
 def check_projection(
     rows: list[dict], limits: SweepLimits, sweeps: Mapping[str, Sweep | str] | None = None
 ) -> Iterator[Finding]:
     "E5: does every 3-D box appear where its 2-D box is?"
     remedy = "Check the calibration of this drive first; if it is right, draw the box again."
-    for row in rows:
+    for row, fine in _sound(rows):
+        if not fine:
+            continue
         sweep = (sweeps or {}).get(row["sample_id"])
         shares = {s.box: s for s in sweep.seen} if isinstance(sweep, Sweep) else {}
-        p = projection(row["facts"].get("calibration") or {})
+        p = projection(row["facts"]["calibration"])
         for k, box in enumerate(row["boxes"] if p is not None else ()):
             solid, share = cuboid(box), shares.get(k)
             if solid is None or box.get("ignore"):
@@ -288,13 +300,14 @@ def check_points(
         if isinstance(why := sweeps.get(row["sample_id"]), str):
             yield about(row, "E7", "E", f"Its sweep {why}.",
                         "Attach the sweep again: float32 x, y, z, reflectance.")  # fmt: skip
+    good = {row["sample_id"] for row, fine in _sound(rows) if fine}
     for row, sweep in _measured(rows, sweeps):
         zero = sweep.zero / max(sweep.points, 1)
         if sweep.unplaced or zero > limits.max_zero_frac:
             yield about(row, "E7", "E", f"Of {sweep.points} points {sweep.unplaced} are not finite "
                         f"and {sweep.zero} are at the lidar itself.",
                         "Drop these points, and their labels, where the sweep is read.")  # fmt: skip
-        for seen in sweep.seen:
+        for seen in sweep.seen if row["sample_id"] in good else ():
             box = row["boxes"][seen.box]
             far = float(np.linalg.norm(cuboid(box).place))
             if not seen.points and far <= limits.max_box_range_m:
@@ -344,7 +357,7 @@ def check_reflectance(
                           f"of the other drives; {limits.max_reflectance_shift:g} is the limit.",
                           "Check the lidar's scale (0 to 1, or to 255), dirt and weather.")  # fmt: skip
 
-
+# %% ../../nbs/05f6b_data_sweeps.ipynb #107ec31e
 def check_ground(
     rows: list[dict], limits: SweepLimits, sweeps: Mapping[str, Sweep | str]
 ) -> Iterator[Finding]:

@@ -7,7 +7,6 @@ __all__ = ['CHECKS', 'NEEDS', 'AHEAD', 'TrackLimits', 'check_times', 'check_gaps
            'check_holes', 'check_physics', 'check_label_times', 'check']
 
 # %% ../../nbs/05f5a_data_tracks.ipynb #6a68d5d0
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .finding import Finding, about
-from .streams import Stream, by_drive, number, parsed, seconds, streams, times
+from .streams import Stream, by_drive, growing, number, parsed, seconds, streams, times
 
 # %% ../../nbs/05f5a_data_tracks.ipynb #59bcbd2a
 CHECKS = {
@@ -59,19 +58,6 @@ class TrackLimits:
     max_label_offset_s: float = 0.05
 
 # %% ../../nbs/05f5a_data_tracks.ipynb #dbdc8396
-def _growing(at: np.ndarray) -> np.ndarray:  # (n,) bool
-    "Which values belong to the longest strictly growing run (Schensted 1961)."
-    tails, where, before = [], [], np.full(len(at), -1)
-    for k, value in enumerate(at.tolist()):
-        place = bisect_left(tails, value)
-        before[k] = where[place - 1] if place else -1
-        tails[place : place + 1], where[place : place + 1] = [value], [k]
-    kept, k = np.zeros(len(at), bool), where[-1] if where else -1
-    while k >= 0:
-        kept[k], k = True, before[k]
-    return kept
-
-
 def check_times(rows: list[dict], limits: TrackLimits) -> Iterator[Finding]:
     "D1: is every time a time, and do they grow with the frames?"
     remedy = "Take the times from the sensor's clock again, or drop the frame."
@@ -82,7 +68,7 @@ def check_times(rows: list[dict], limits: TrackLimits) -> Iterator[Finding]:
     for stream in streams(rows):
         known = ~np.isnan(stream.at)
         index, at = stream.index[known], stream.at[known]
-        wrong = np.flatnonzero(~_growing(at)) if (np.diff(at) <= 0).any() else []
+        wrong = np.flatnonzero(~growing(at)) if (np.diff(at) <= 0).any() else []
         if len(wrong) > len(at) / 2:
             yield Finding("D1", "E", stream.name, f"{len(wrong)} of {len(at)} frames have a time "
                           "that is not later than that of the frame before.",
@@ -250,7 +236,9 @@ def check_holes(rows: list[dict], limits: TrackLimits) -> Iterator[Finding]:
 AHEAD = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])  # camera axes -> forward, left, up
 
 
-def _places(rows: list[dict], stream: Stream, tracked: _Tracked) -> tuple[np.ndarray, bool]:
+def _places(
+    rows: list[dict], stream: Stream, tracked: _Tracked, limits: TrackLimits
+) -> tuple[np.ndarray, bool]:
     "(n, 3) metres, NaN where unknown; over ground (True) or relative to the car."
     local = np.full((len(tracked.boxes), 3), np.nan)
     for k, box in enumerate(tracked.boxes):
@@ -260,8 +248,15 @@ def _places(rows: list[dict], stream: Stream, tracked: _Tracked) -> tuple[np.nda
     poses = [rows[k]["facts"].get("ego_pose") for k in stream.index]
     if not all(isinstance(pose, dict) for pose in poses):
         return local, False
-    ego = np.array([[number(pose.get(name, 0)) for name in ("x", "y", "z", "yaw")]
-                    for pose in poses])[tracked.position]  # fmt: skip
+    ego = np.array(
+        [[number(pose.get(name, 0)) for name in ("x", "y", "z", "yaw")] for pose in poses]
+    )
+    timed = growing(stream.at)
+    moved, took = np.diff(ego[timed, :3], axis=0), np.diff(stream.at[timed])
+    fast = (np.linalg.norm(moved, axis=1) > limits.max_speed_mps * took).any()
+    if fast or (np.abs(ego[:, 3]) > 6.5).any() or np.isnan(ego).any():
+        return local, False  # a pose that E11 or E14 blames is nothing to hold tracks against
+    ego = ego[tracked.position]
     mount = (rows[stream.index[0]]["facts"].get("calibration") or {}).get("extrinsics")
     mount = np.asarray(mount, float) if mount is not None else np.zeros((0, 0))
     turn, shift = (mount[:3, :3], mount[:3, 3]) if mount.shape == (4, 4) else (AHEAD, np.zeros(3))
@@ -281,10 +276,11 @@ def _motions(
     rows: list[dict], stream: Stream, tracked: _Tracked, limits: TrackLimits
 ) -> Iterator[tuple[int, str]]:
     "Box and what is wrong with its motion in space."
-    place, grounded = _places(rows, stream, tracked)
+    place, grounded = _places(rows, stream, tracked, limits)
     at = stream.at[tracked.position]
     order = np.lexsort((at, tracked.track))
-    order = order[~np.isnan(place[order]).any(1) & ~np.isnan(at[order])]
+    timed = growing(stream.at)[tracked.position]  # what D1 blames has no speed
+    order = order[~np.isnan(place[order]).any(1) & timed[order]]
     place, at, track = place[order], at[order], tracked.track[order]
     most = limits.max_speed_mps * (1 if grounded else 2)
     over = "over ground" if grounded else "relative to the car"
@@ -335,7 +331,8 @@ def _shapes(
         tracked.xyxy[:, 2:] < np.array(size)[tracked.position] - 1
     ).all(1)
     dt = stream.at[tracked.position[after]] - stream.at[tracked.position[before]]
-    fine = (dt > 0) & inside[before] & inside[after]
+    timed = growing(stream.at)[tracked.position]
+    fine = (dt > 0) & inside[before] & inside[after] & timed[before] & timed[after]
     before, after, dt = before[fine], after[fine], dt[fine]
     a, b = tracked.xyxy[before], tracked.xyxy[after]
     high = [np.maximum(box[:, 3] - box[:, 1], 1.0) for box in (a, b)]
@@ -353,7 +350,7 @@ def _shapes(
         for k in _worst(value, limit, tracked.track[after]):
             yield after[k], f"{what.format(value[k])}; {limit:g} is the limit"
 
-
+# %% ../../nbs/05f5a_data_tracks.ipynb #37de13a4
 def check_physics(rows: list[dict], limits: TrackLimits) -> Iterator[Finding]:
     "D6: does every object move as objects do?"
     for stream in streams(rows):
