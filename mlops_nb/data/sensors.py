@@ -67,9 +67,10 @@ def check_sync(rows: list[dict], limits: SensorLimits) -> Iterator[Finding]:
             moments[rows[k]["drive"], frame].append(k)
     for members in moments.values():
         off = at[members] - np.median(at[members])
-        for k in np.flatnonzero(np.abs(off) > most) if len(members) > 1 else ():
-            yield about(rows[members[k]], "E1", "E", f"It is {1000 * off[k]:+.1f} ms from the other "
-                        f"cameras' frame of this number; {1000 * most:g} ms is the limit.",
+        for k in np.flatnonzero(np.abs(off) > most / 2) if np.ptp(off) > most else ():
+            yield about(rows[members[k]], "E1", "E", f"It is {1000 * off[k]:+.1f} ms from the middle of "
+                        f"the cameras' frames of this number, which lie {1000 * np.ptp(off):.1f} ms "
+                        f"apart; {1000 * most:g} ms is the limit.",
                         remedy)  # fmt: skip
 
 # %% ../../nbs/05f6_data_sensors.ipynb #0289555f

@@ -136,12 +136,12 @@ def ground(
     rng = np.random.default_rng(seed)
     if len(near) < 100:
         return nothing
-    some = near[rng.choice(len(near), min(len(near), 2000), replace=False)]
+    some = near[rng.choice(len(near), min(len(near), 1000), replace=False)]
     a, b, c = some[rng.integers(0, len(some), (3, 300))]
     normal = np.cross(b - a, c - a)
     length = np.linalg.norm(normal, axis=1)
-    flat = np.abs(normal[:, 2]) > np.cos(np.radians(25)) * np.maximum(length, 1e-9)
-    normal, a = normal[flat] / length[flat, None], a[flat]
+    level = np.abs(normal[:, 2]) > np.cos(np.radians(25)) * np.maximum(length, 1e-9)
+    normal, a = normal[level] / length[level, None], a[level]
     if not len(normal):
         return nothing
     off = np.abs(some @ normal.T - (a * normal).sum(1))
@@ -149,10 +149,11 @@ def ground(
     on = np.abs((near - a[best]) @ normal[best]) < 0.1
     if on.mean() < 0.1:
         return nothing
+    flat = np.column_stack([near[:, :2], np.ones(len(near))])
     for width in (0.15, 0.1):
-        wall = np.column_stack([near[:, :2], np.ones(len(near))])
-        plane = np.linalg.lstsq(wall[on], near[on, 2], rcond=None)[0]
-        on = np.abs(wall @ plane - near[:, 2]) < width
+        own = flat[on]
+        plane = np.linalg.lstsq(own.T @ own, own.T @ near[on, 2], rcond=None)[0]
+        on = np.abs(flat @ plane - near[:, 2]) < width
     return (-float(plane[2]), *np.degrees(np.arctan(plane[:2])).tolist())
 
 # %% ../../nbs/05f6b_data_sweeps.ipynb #21e91645

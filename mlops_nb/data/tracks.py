@@ -113,11 +113,10 @@ def check_missing(rows: list[dict], limits: TrackLimits) -> Iterator[Finding]:
     for drive, own in by_drive(streams(rows)):
         found = []
         for stream in own:
-            at = np.sort(stream.at[~np.isnan(stream.at)])
-            late, interval = _holes(np.diff(at), limits.max_gap)
+            timed = growing(stream.at)  # a frame with a wrong time leaves a hole and is not lost
+            late, interval = _holes(np.diff(stream.at[timed]), limits.max_gap)
             numbered = _holes(np.diff(np.sort(stream.frame[~np.isnan(stream.frame)])))[0]
-            twice = len(at) - len(np.unique(at))  # a frame with its neighbour's time is no lost one
-            found.append((stream, max(late - twice, numbered), interval))
+            found.append((stream, max(late - int((~timed).sum()), numbered), interval))
         for stream, lost, interval in found:
             alike = [s for s, _, i in found if not abs(i - interval) > 0.1 * interval]
             fullest = max(alike, key=lambda s: len(s.index)) if len(alike) > 1 else stream
@@ -290,8 +289,8 @@ def _motions(
         fast = _worst(step, most, track[1:])
         for k in fast:
             yield order[k + 1], f"moves at {step[k]:.0f} m/s {over}; {most:g} is the limit"
-        w = max(1, int(np.ceil(limits.window_s / max(np.median(np.diff(np.unique(at))), 1e-3)))) \
-            if len(np.unique(at)) > 1 else 1  # fmt: skip
+        interval = np.median(np.diff(np.unique(at))) if len(np.unique(at)) > 1 else np.inf
+        w = max(1, int(np.rint(limits.window_s / interval)))
         if len(at) > 2 * w:
             speed = (place[w:] - place[:-w]) / (at[w:] - at[:-w])[:, None]
             change = np.linalg.norm(speed[w:] - speed[:-w], axis=1)
