@@ -144,9 +144,9 @@ EASY = coverage.CoverageLimits(
 )
 
 
-def everything(rows: list[dict], blobs: dict, known: set | None = None) -> list:
+def everything(stored: list[dict], blobs: dict, known: set | None = None) -> list:
     "Every check of every module on stored rows."
-    known = set(blobs) if known is None else known
+    known, rows = set(blobs) if known is None else known, streams.parsed(stored)
     return [
         *tracks.check(rows),
         *sensors.check(rows),
@@ -154,7 +154,7 @@ def everything(rows: list[dict], blobs: dict, known: set | None = None) -> list:
         *sweeps.check(rows, blobs=blobs.__getitem__),
         *coverage.check(rows, EASY),
         *rights.check(rows, now="2026-06-01"),
-        *origins.check(rows, known=known, digest=digest_of(row["leaf"] for row in rows)),
+        *origins.check(stored, known=known, digest=digest_of(row["leaf"] for row in rows)),
     ]
 
 
@@ -581,3 +581,183 @@ def test_a_sweep_that_is_lost_is_a_finding(fleet):
     rows = copy.deepcopy(pick(fleet[0], frame=0))
     found = sweeps.check(rows, blobs={}.__getitem__)
     assert [(f.check, f.severity) for f in found] == [("E7", "E")] and "cannot be read" in found[0].message
+
+
+# Coverage
+
+
+def survey(n: int = 240, seed: int = 0, **fixed) -> list[dict]:
+    "One row per clip, of everything: balanced by construction."
+    rng, rows = np.random.default_rng(seed), []
+    for k in range(n):
+        moment = datetime(2025, 1 + k % 12, 5, (k * 7) % 24, tzinfo=UTC)
+        rows.append({"sample_id": f"smp:{k}", "source": f"{k}.jpg", "clip": f"c{k}", "drive": f"d{k}",
+                     "weather": ("sun", "rain")[k % 2], "light": ("day", "night")[k // 2 % 2],
+                     "road": ("town", "motorway")[k // 4 % 2], "region": ("DE", "FR")[k // 8 % 2],
+                     "sensor": ("front", "rear")[k // 16 % 2], "captured_at": moment.isoformat(),
+                     "latitude": 48 + rng.uniform(0, 3), "longitude": 11 + rng.uniform(0, 3),
+                     "split": ("train", "test")[k // 3 % 2], "label": ("car", "tram")[k // 5 % 2],
+                     "boxes": [], "facts": {"vehicle": f"a{k % 3}", "firmware": f"{k // 32 % 2}"}}
+                    | {name: f(k) for name, f in fixed.items()})  # fmt: skip
+    return rows
+
+
+def found_in(rows: list[dict], **limits) -> set[tuple[str, str]]:
+    limits = {"gate_accuracy": 0.6} | limits
+    return {(f.check, f.source) for f in coverage.check(rows, coverage.CoverageLimits(**limits))}
+
+
+@pytest.mark.parametrize("wanted, fixed, limits", [
+    ({("F1", "weather=rain and light=night")},
+     {"weather": lambda k: ("sun", "rain")[k % 2 * (k // 2 % 2 == 0)]}, {}),
+    ({("F1", "weather=snow")}, {}, {"odd": {"weather": ("sun", "rain", "snow")}}),
+    ({("F2", "road=tunnel")}, {"road": lambda k: "tunnel" if k < 24 else ("town", "motorway")[k // 4 % 2]}, {}),
+    ({("F4", "vehicle")}, {"facts": lambda k: {"vehicle": "a1" if k % 20 else "a2"}}, {}),
+    ({("F4", "place")}, {"latitude": lambda k: 48.0, "longitude": lambda k: 11.0}, {}),
+    ({("F4", "firmware=9")}, {"facts": lambda k: {"firmware": "9" if k in (3, 4) else str(k % 2)}}, {}),
+    ({("F5", "season")}, {"captured_at": lambda k: f"2025-07-05T{k * 7 % 24:02}:00:00"}, {}),
+    ({("F5", "part of the day")}, {"captured_at": lambda k: f"2025-{1 + k % 12:02}-05T09:00:00"}, {}),
+    ({("F6", "class=tram"), ("F6", "weather=fog")}, {},
+     {"quotas": {"class=tram": 121, "class=car": 120, "weather=fog": 1, "weather=rain": 120}}),
+    (set(), {}, {}),
+])  # fmt: skip
+def test_gaps_of_coverage(wanted, fixed, limits):
+    assert found_in(survey(**fixed), **limits) == wanted
+
+
+def test_the_south_has_its_summer_in_january():
+    rows = survey(captured_at=lambda k: f"2025-0{1 + k % 2}-05T{k * 7 % 24:02}:00:00", latitude=lambda k: -33.0 + k)
+    assert not [f for f in coverage.check_seasons(rows, coverage.CoverageLimits()) if f.source == "season"]
+
+
+@pytest.mark.parametrize("frames, rho", [(1, 0.0), (10, 0.3)])
+def test_needed_clips_give_the_power_they_promise(frames, rho):
+    limits = coverage.CoverageLimits(frame_correlation=rho)
+    clips = coverage.needed_clips(frames, limits)
+    assert clips >= coverage.formula_clips(frames, limits)  # the gate is more careful
+    power = coverage.gate_power(clips, frames, limits, draws=1500, seed=99)
+    fewer = coverage.gate_power(int(0.8 * clips), frames, limits, draws=1500, seed=98)
+    assert 0.75 < power < 0.9 and fewer < power - 0.03
+    rng, false = np.random.default_rng(5), 0  # and a model at the limit hardly ever passes
+    for _ in range(400):
+        right = np.repeat(rng.random(clips) < 0.8, frames)
+        false += clustered_mean(right, np.repeat(np.arange(clips), frames)).low >= 0.8
+    assert false / 400 < 0.05
+    with pytest.raises(ValueError, match="gate_accuracy < true_accuracy"):
+        coverage.needed_clips(frames, coverage.CoverageLimits(gate_accuracy=0.95))
+
+
+def cloud(seed: int, clips: int, frames: int, split: str, far: float = 0.0) -> tuple[list[dict], dict]:
+    "Vectors with a part of their clip's and a part of their own; a share of the clips lies far away."
+    rng, rows, vectors = np.random.default_rng(seed), [], {}
+    for c in range(clips):
+        centre = rng.normal(0, 1, 4) + (8 if c < far * clips else 0)
+        for k in range(frames):
+            name = f"{split}{c}-{k}"
+            rows.append({"sample_id": name, "source": name, "clip": f"{split}{c}", "split": split,
+                         "boxes": [], "facts": {}})  # fmt: skip
+            vectors[name] = centre + rng.normal(0, 0.5, 4)
+    return rows, vectors
+
+
+def holes(seed: int, far: float) -> bool:
+    rows, vectors = cloud(2 * seed, 60, 5, "train")
+    more, others = cloud(2 * seed + 1, 40, 5, "test", far)
+    return bool(list(coverage.check_holes(rows + more, coverage.CoverageLimits(), vectors | others)))
+
+
+def test_holes_are_found_and_rarely_imagined():
+    false = sum(holes(seed, 0.0) for seed in range(150))
+    hits = sum(holes(seed, 0.25) for seed in range(20))
+    assert false <= 5 and hits >= 18, (false, hits)  # alpha 0.01: 1.5 of 150 expected, 6 or more p < 0.005
+
+
+# Rights
+
+
+def test_private_zones_and_retention():
+    rows = survey(8, latitude=lambda k: 48 + k / 1000, longitude=lambda k: 11.0)
+    limits = rights.RightLimits(zones=(("school", 48.0, 11.0, 120.0),), retention_days=365)
+    found = rights.check(rows, limits, now="2026-03-10")
+    assert [(f.check, f.source) for f in found] == [
+        ("G2", "0.jpg"), ("G2", "1.jpg"), ("G3", "0.jpg"), ("G3", "1.jpg"), ("G3", "2.jpg")
+    ]  # fmt: skip
+    assert rights.check(rows, rights.RightLimits(retention_days=365)) == []  # without a clock
+    nowhere = rights.check(rows, rights.RightLimits(required=("licence",)))
+    assert [(f.check, f.severity, f.sample_id) for f in nowhere] == [("G3", "E", None)]
+    with pytest.raises(ValueError, match="is no time"):
+        rights.check(rows, now="soon")
+
+
+@pytest.mark.parametrize("kind, text", [
+    ("an access key", "AKIA" + "IOSFODNN7EXAMPLE"), ("an access key", "ghp_" + "a1B2" * 9),
+    ("a private key", "-----BEGIN RSA PRIVATE KEY-----"),
+    ("a token", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"),
+    ("a password", "password: hunter22"), ("a password", "s3://user:geheim@host/bucket"),
+    ("an e-mail address", "anna.b@example.org"), ("a telephone number", "+49 170 1234567"),
+    ("a telephone number", "0049 30 901820"), ("an account number", "DE89 3704 0044 0532 0130 00"),
+    ("a vehicle number", "1M8GDM9AXKP042788"), ("a number plate", "M-AB 1234"),
+])  # fmt: skip
+def test_secrets_are_named_and_not_repeated(kind, text):
+    assert rights.secrets_in(text, rights.RightLimits().plate) == [kind]
+    rows = survey(2)
+    rows[1]["facts"]["note"] = f"see {text}"
+    (found,) = rights.check(rows)
+    assert (found.check, found.source) == ("G4", "1.jpg") and kind in found.message
+    assert text[-6:] not in found.message
+
+
+@pytest.mark.parametrize("text", [
+    "2026-01-31T08:15:00.040Z", "20260131081500123", "img:" + "12" * 32, "Frame_15(103).jpg",
+    "DE89370400440532013001", "1M8GDM9A0KP042788", "48.137154, 11.576124", "kitti/training/000000.png",
+    "lens wide, f 1.8", "2026_01_31/run-17/front_0001234567890.png", "00012_00003_00029.ppm",
+])  # fmt: skip
+def test_ordinary_facts_are_no_secrets(text):
+    rows = survey(2)
+    rows[0]["facts"]["note"], rows[1]["source"] = text, text
+    assert rights.check(rows) == []
+
+
+def test_real_file_names_hold_no_secret(real_data):
+    root = real_data("mnist").parent
+    rows = [{"sample_id": "smp:1", "source": path.relative_to(root).as_posix(), "boxes": [], "facts": {}}
+            for path in sorted(root.rglob("*")) if path.is_file() and "malformed" not in path.parts]  # fmt: skip
+    assert len(rows) > 1000 and [f.message for f in rights.check(rows)] == []
+
+
+def blur(image: np.ndarray, box: tuple[int, int, int, int], how: str) -> np.ndarray:
+    image, (x0, y0, x1, y1) = image.copy(), box
+    part = image[y0:y1, x0:x1]
+    if how == "black":
+        part[:] = 0
+    elif how == "pixels":
+        part[:] = part[::16, ::16].repeat(16, 0).repeat(16, 1)[: y1 - y0, : x1 - x0]
+    elif how == "smooth":
+        for axis in (0, 1):
+            total = np.cumsum(np.pad(part.astype(float), [(16, 16) if a == axis else (0, 0) for a in (0, 1, 2)], "edge"), axis)
+            window = np.take(total, range(31, total.shape[axis]), axis) - np.take(total, range(total.shape[axis] - 31), axis)
+            part[:] = np.take(window / 31, range(part.shape[axis]), axis).astype(np.uint8)
+    return image
+
+
+@pytest.mark.parametrize("how, bad", [("black", 0), ("pixels", 0), ("smooth", 0), ("none", 25)])
+def test_what_was_to_be_anonymised_is_looked_at(real_data, how, bad):
+    "Regions of real street scenes: of 30 forgotten ones nearly all are found, of 30 treated ones none."
+    rng, found = np.random.default_rng(0), 0
+    paths = sorted((real_data("kitti-mini") / "training/image_2").glob("*.png"))
+    for k in range(30):
+        image = decode(paths[k % len(paths)].read_bytes())
+        x, y = int(rng.integers(0, image.shape[1] - 64)), int(rng.integers(150, image.shape[0] - 64))
+        box = {"class": "face", "x0": x, "y0": y, "x1": x + 64, "y1": y + 64, "more": {}}
+        row = {"sample_id": "smp:1", "source": "1", "boxes": [box], "facts": {}}
+        seen = blur(image, (x, y, x + 64, y + 64), how)
+        found += len(rights.check([row], images=lambda _, seen=seen: seen))
+    assert (found == 0) if not bad else found >= bad, found
+
+
+def test_what_a_detector_still_sees_is_an_error():
+    boxes = [{"class": "face", "x0": 5, "y0": 5, "x1": 40, "y1": 40, "score": 0.9},
+             {"class": "face", "x0": 5, "y0": 5, "x1": 40, "y1": 40, "score": 0.2},
+             {"class": "face", "x0": 5, "y0": 5, "x1": 12, "y1": 12, "score": 0.9}]  # fmt: skip
+    found = rights.check(survey(1), detector=lambda row: boxes)
+    assert [(f.check, f.severity, f.source) for f in found] == [("G1", "E", "0.jpg")]
