@@ -136,7 +136,7 @@ def index_vectors(ws: Workspace, name: str, encoder: str, *, least: int = INDEX_
         rows, dims = table.count_rows(), table.schema.field("vector").type.list_size
         if rows < least:
             return False
-        if table.list_indices():
+        if table.describe_indices():
             table.optimize.optimize_indices()
             return True
         parts = max(1, int(rows**0.5 / 2))
@@ -160,7 +160,7 @@ def indexed_neighbours(
     path = vectors_path(ws, name, encoder)
     with _engine(path):
         table = lance.dataset(str(path))
-        if not table.list_indices():
+        if not table.describe_indices():
             return None
         near = {"column": "vector", "q": np.asarray(vector, np.float32), "k": n,
                 "metric": "cosine", "nprobes": 20, "refine_factor": 5}  # fmt: skip
