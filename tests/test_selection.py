@@ -70,12 +70,18 @@ def column(table, name: str) -> list:
 @pytest.fixture(scope="module")
 def colour_graph() -> bytes:
     "An encoder of which one knows what it says: the mean colour."
-    import torch
+    from onnx import TensorProto, helper
 
-    from mlops_nb.model import export_encoder
-
-    averaging = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
-    return export_encoder(averaging, size=(8, 8), mean=(0, 0, 0), std=(1, 1, 1))
+    nodes = [
+        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "axes"], ["vectors"], keepdims=0),
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 8, 8, 3])
+    vectors = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["N", 3])
+    axes = helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2])
+    graph = helper.make_graph(nodes, "colour", [images], [vectors], [axes])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return made.SerializeToString()
 
 
 # Encoders
@@ -392,12 +398,12 @@ def test_what_nobody_saw_is_most_novel(films, tmp_path):
     stripes[::2] = 255
     (folder / "stripes.png").write_bytes(write_image(stripes))
     ingest(films, folder, "copies", format="image_folder")
-    found = novel(films, "copies", against="films", k=5)
+    found = novel(films, "copies", against="films", k=5, neighbours=3)
     source = {r["sample_id"]: r["source"] for r in read(films, "copies").to_pylist()}
     assert "stripes" in source[found["sample_id"][0].as_py()]
     assert "Sun et al. 2022" in found.schema.metadata[b"method"].decode()
     assert found["score"][0].as_py() > 10 * found["score"][1].as_py(), "copies are not novel"
-    assert novel(films, "copies", against="films", k=5).equals(found)
+    assert novel(films, "copies", against="films", k=5, neighbours=3).equals(found)
 
 
 def test_a_clip_is_not_its_own_neighbourhood(films, tmp_path):
@@ -518,9 +524,9 @@ def test_covering_takes_one_of_each_drive_before_a_second(films, by):
 def test_covering_twenty_thousand_takes_seconds():
     vectors, clips = units(20_000, 256, 2), np.arange(20_000)
     for method in (k_centre, facility):
-        start = time.perf_counter()
+        start = time.process_time()
         assert len(method(vectors, 100, clips=clips)[0]) == 100
-        assert time.perf_counter() - start < 20, "seconds on a busy machine; 1 s on an idle one"
+        assert time.process_time() - start < 20, "seconds of all cores together"
 
 
 # The domain
@@ -557,7 +563,7 @@ def test_an_axis_is_any_sql_and_what_is_not_said_is_no_hole(films):
     roads = coverage(films, "films")
     assert roads.by == ("weather", "light", "road") and not roads.holes
     with pytest.raises(DataError, match="more than 10,000"):
-        coverage(films, "films", by=("sample_id", "image_id", "weather"))
+        coverage(films, "films", by={"a": "sample_id", "b": "image_id", "c": "source"})
     shown = found._repr_html_()
     assert shown.count("<tr") == found.cells.num_rows + 1
     json.dumps(found.to_dict())
@@ -577,18 +583,14 @@ def test_so_many_clips_are_needed_and_not_one_fewer(accuracy, limit):
 # The door
 
 
-def test_the_commands_answer(films, bundle):
-    command = [sys.executable, "-c", "from mlops_nb.cli import main; main()"]
+def test_the_commands_answer(films, bundle, capsys, monkeypatch):
+    from mlops_nb.cli import main
 
-    def tell(*words, code=0):
-        done = subprocess.run(
-            [*command, "--workspace", films.root, "--json", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
-        return json.loads(done.stdout) if not code else done.stderr
+    monkeypatch.setenv("MLOPS_NB_WORKSPACE", str(films.root))
+
+    def tell(*words):
+        main(["--json", *words])
+        return json.loads(capsys.readouterr().out)
 
     sample = read(films, "films", columns=["sample_id"])["sample_id"][0].as_py()
     assert tell("similar", "films", "--to", sample, "-k", "3")[0]["sample_id"] == sample
@@ -597,4 +599,9 @@ def test_the_commands_answer(films, bundle):
     assert len(tell("cover", "films", "-k", "4", "--where", "light = 'day'")) == 4
     fast = "fast=json_get_float(facts, 'speed_mps') > 15"
     assert tell("coverage", "films", "--by", "weather", "--by", fast)["by"] == ["weather", "fast"]
-    assert "no-such-image" in tell("similar", "films", "--to", "no-such-image", code=1)
+    with pytest.raises(SystemExit, match="1"):
+        main(["similar", "films", "--to", "no-such-image"])
+    told = capsys.readouterr().err
+    assert told.startswith("Error: ") and "no-such-image" in told
+    main(["cover", "films", "-k", "2"])
+    assert "reason" in capsys.readouterr().out

@@ -302,7 +302,7 @@ def k_centre(
     return np.array(picked, int), np.array(radius, np.float32)
 
 # %% ../../nbs/08f_selection_choosing.ipynb #323a8c84
-WITNESSES = 2000  # samples on which facility location measures coverage
+WITNESSES = 1000  # samples on which facility location measures coverage
 
 
 def facility(
