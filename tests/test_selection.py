@@ -131,7 +131,7 @@ def test_a_foreign_graph_and_its_faults(ws, tmp_path, colour_graph):
     by_setting = open_workspace(ws.root)
     by_setting.settings["encoder"] = str(path)
     assert selection.find_encoder(by_setting).digest == found.digest
-    path.write_bytes(colour_graph[:200])
+    path.write_bytes(colour_graph[:100])
     with pytest.raises(MlopsError, match="colour is no ONNX graph"):
         selection.find_encoder(ws, path)
     with pytest.raises(MlopsError, match="has no output 'scores'. It has vectors"):

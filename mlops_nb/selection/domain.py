@@ -10,7 +10,6 @@ import html
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +18,6 @@ from ..data.vectors import columns_of
 from ..figures import coverage_figure
 from ..stats import wilson
 from ..workspace import DataError, Workspace
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # %% ../../nbs/08g_selection_domain.ipynb #badda738
 def clips_needed(
@@ -87,7 +83,7 @@ class Coverage:
             f"{len(self.holes)} are empty, {len(self.thin)} have fewer than {self.min_clips} clips"
         )
 
-    def figure(self) -> "Figure":
+    def figure(self):  # -> matplotlib Figure
         "Heat map: the last axis across, all others down."
         return _drawn(self)
 
@@ -95,7 +91,7 @@ class Coverage:
         return _as_html(self)
 
 # %% ../../nbs/08g_selection_domain.ipynb #5047f960
-def _drawn(found: Coverage) -> "Figure":
+def _drawn(found: Coverage):
     "Cells as a matrix."
     rows = found.cells.to_pylist()
     for row in rows:
