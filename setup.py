@@ -31,6 +31,7 @@ setup(
     keywords=cfg["keywords"].split(),
     classifiers=lines("classifiers"),
     packages=find_packages(include=["mlops_nb", "mlops_nb.*"]),
+    package_data={"mlops_nb.selection": ["encoder.onnx"]},
     data_files=[("share/mlops_nb/templates", [str(p) for p in Path("templates").glob("*.ipynb")])],
     install_requires=lines("requirements"),
     extras_require=extras,

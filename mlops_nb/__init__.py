@@ -18,9 +18,10 @@ _ROOMS = {
         "Act record acts verify_ledger lineage ancestors descendants blame "
         "Proposal Approval propose approve reject"
     ),
-    "data": "ingest validate split tag read resolve versions digest quarantine datasets browse",
+    "data": "ingest validate split tag read resolve versions digest quarantine datasets browse query",
     "pipeline": "Step Output Run run emit outputs parameters template",
     "model": "Bundle export store_bundle load_bundle predict predict_table",
+    "selection": "embed similar novel uncertain cover coverage",
     "evaluate": "Report Policy Decision Comparison evaluate compare gate",
     "registry": "ModelVersion track register promote rollback resolve_model fetch_bundle models",
     "serve": "Deployment deploy stop deployment deployments classify prediction_log",

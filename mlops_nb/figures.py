@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['BLUE', 'ORANGE', 'GREEN', 'RED', 'PURPLE', 'SKY', 'INK', 'QUIET', 'FAINT', 'STATUS_COLOURS', 'png', 'svg',
-           'confusion_figure', 'slices_figure', 'shift_figure', 'timeline_figure', 'samples_figure', 'training_figure']
+           'confusion_figure', 'slices_figure', 'shift_figure', 'timeline_figure', 'samples_figure', 'training_figure',
+           'coverage_figure']
 
 # %% ../nbs/04b_figures.ipynb #8b0b822a
 import io
@@ -360,4 +361,43 @@ def training_figure(
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(axis="y", color=FAINT, linewidth=0.8)
         ax.legend(fontsize=8.5, frameon=False)
+    return figure
+
+# %% ../nbs/04b_figures.ipynb #9f626bff
+def coverage_figure(
+    clips: Sequence[Sequence[int]],  # (R, C) clips in each cell
+    rows: Sequence[str],  # (R,) what the rows are
+    columns: Sequence[str],  # (C,) what the columns are
+    *,
+    needed: Sequence[Sequence[bool]] | None = None,  # (R, C) must the cell be filled? default: all
+    least: int = 1,  # clips that are enough
+) -> "Figure":
+    "Heat map of clips per cell; holes in red."
+    counts = np.asarray(clips)
+    if counts.shape != (len(rows), len(columns)) or not counts.size:
+        raise ValueError(
+            f"Got counts {counts.shape} for {len(rows)} rows and {len(columns)} columns. "
+            "Pass one count per cell, and at least one cell."
+        )
+    from matplotlib.colors import PowerNorm
+    from matplotlib.patches import Rectangle
+
+    must = np.ones(counts.shape, bool) if needed is None else np.asarray(needed, bool)
+    figure, (ax,) = _blank(1.1 + 0.3 * len(rows))
+    ax.spines[:].set_visible(False)
+    ax.imshow(counts, cmap="Blues", norm=PowerNorm(0.4, 0, max(counts.max(), 1)), aspect="auto")
+    for (i, j), count in np.ndenumerate(counts):
+        hole = must[i, j] and not count
+        if hole:
+            ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, color=RED, linewidth=0))
+        elif must[i, j] and count < least:
+            box = {"facecolor": "none", "edgecolor": RED, "linewidth": 1.6}
+            ax.add_patch(Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, **box))
+        dark = hole or count > 0.35 * counts.max()
+        said = "hole" if hole else f"{count:,}" if count else ""
+        ax.text(j, i, said, ha="center", va="center", fontsize=8.5, color="white" if dark else INK)
+    ax.set_xticks(range(len(columns)), columns, fontsize=9)
+    ax.set_yticks(range(len(rows)), rows, fontsize=9)
+    ax.tick_params(length=0)
+    ax.set_xlabel(f"clips; framed: fewer than {least:,}", fontsize=9, color=QUIET)
     return figure

@@ -35,6 +35,7 @@ GUESTS = {
     "onnx": "model",
     "onnxruntime": "model",
     "torch": "model",
+    "torchvision": "model",
     "mlflow": "registry",
     "starlette": "serve",
     "uvicorn": "serve",

@@ -54,6 +54,8 @@ def test_every_template_runs_on_a_tiny_set(ws, tmp_path):
 
     from mlops_nb import Output, Step, data, get_blob, put_blob, reference, run, template
     from mlops_nb.images.scenes import drives, write_crops
+    from mlops_nb.model import load_encoder
+    from mlops_nb.selection import shipped_encoder
 
     write_crops(tmp_path / "tiny", drives(11, 60))
     data.ingest(ws, tmp_path / "tiny", "tiny")
@@ -86,9 +88,15 @@ def test_every_template_runs_on_a_tiny_set(ws, tmp_path):
     }
     for name, values in by_hand.items():
         run_by_hand(ws, template(name), values)
+    tiny = {"data": ref, "plates": 24, "drives": 3, "steps": 2, "batch": 12}
+    learnt = run(ws, [Step("encoder", template("encoder"), tiny)])
+    graph = get_blob(ws, learnt["encoder"].outputs["encoder"])
+    shipped = shipped_encoder()
+    assert len(graph) == pytest.approx(len(shipped.graph), abs=20_000)
+    assert load_encoder(graph).dims == shipped.dims
 
     again = run(ws, [train, Step("evaluate", template("evaluate"), judged)])
     assert [step.status for step in again.steps] == ["cached", "cached"]
     assert again["train"].outputs == done["train"].outputs
-    ran = {step.name for step in done.steps} | {step.name for step in watched.steps}
+    ran = {step.name for steps in (done, watched, learnt) for step in steps.steps}
     assert ran == {path.stem for path in TEMPLATES}, "a template nobody runs"

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "finding": "Finding".split(),
         "checks": "CHECKS Contract check".split(),
         "validation": "Validation findings tag validate".split(),
+        "vectors": "columns_of drop_vectors query".split(),
         "browsing": "Browser browse".split(),
     },
 )
