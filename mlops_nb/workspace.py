@@ -72,6 +72,7 @@ SETTINGS = {
     "tracking_uri": "MLflow tracking and registry; default: SQLite in the workspace",
     "webhook_url": "where pages are posted as JSON; default: nowhere",
     "mongo_uri": "MongoDB of FiftyOne; default: a private mongod in the workspace",
+    "ray_address": "Ray cluster of scans; default: one is started on this machine",
 }
 
 
