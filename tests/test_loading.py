@@ -9,12 +9,15 @@ from importlib.util import find_spec
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from mlops_nb.data import ingest, read, resolve, scan
+from mlops_nb.data import Shuffle, ingest, read, resolve, samples, scan
 from mlops_nb.data.checks import measure
+from mlops_nb.data.loading import order_of
 from mlops_nb.data.scanning import Rows, numbers, spread
-from mlops_nb.data.store import MEASURES, remove_rows
-from mlops_nb.images.pixels import encode
+from mlops_nb.data.store import MEASURES, Version, remove_rows
+from mlops_nb.images.pixels import decode, encode
 from mlops_nb.workspace import DataError, Workspace
 
 # Lance warns before every fork, because it cannot read in the child; `Rows` reads elsewhere there.
@@ -81,6 +84,152 @@ def test_a_forked_process_reads_through_a_fresh_one(ws, signs):
             break
         subprocess.run(["sleep", "0.05"], check=True)
     assert not os.path.exists(f"/proc/{reader}")
+
+
+# Training reads
+
+
+def which(sample: dict) -> int:
+    "The number of a picture, read from its pixels: proof that the pixels belong to the sample."
+    high, low, seven = sample["image"][0, 0].tolist()
+    assert seven == 7 and f"/{256 * high + low}.png" in sample["source"]
+    return 256 * high + low
+
+
+def test_a_sample_is_decoded_as_in_serving_and_parsed(ws, signs):
+    whole = samples(ws, signs, columns=["image", "label", "boxes", "facts", "drive"])
+    stored = read(ws, signs, columns=["sample_id", "image", "label", "drive"]).to_pylist()
+    assert len(whole) == len(stored) == 58
+    for one, row in zip((whole[k] for k in range(58)), stored, strict=True):
+        assert np.array_equal(one["image"], decode(row["image"]))
+        assert (one["label"], one["drive"]) == (row["label"], row["drive"])
+        assert (one["boxes"], one["facts"]) == ([], {})
+    assert whole.column("label").to_pylist() == [row["label"] for row in stored]
+    assert {which(one) for one in whole} == set(range(60)) - _gone(ws)
+    assert len(samples(ws, signs, where="label = 'yield'")) < 58
+
+
+def _gone(ws) -> set[int]:
+    "The pictures that the fixture removed."
+    left = read(ws, "signs", columns=["source"])["source"].to_pylist()
+    return set(range(60)) - {int(name.rpartition("/")[2][:-4]) for name in left}
+
+
+def test_samples_stay_those_of_their_version(ws, signs):
+    before = samples(ws, signs)
+    expected = [one["sample_id"] for one in before.__getitems__(range(len(before)))]
+    remove_rows(ws, signs, set(expected[:5]))
+    assert [before[k]["sample_id"] for k in range(len(before))] == expected
+    assert len(samples(ws, signs)) == len(before) - 5
+    assert before.ref == f"signs@{resolve(ws, signs).version - 1}"
+
+
+def test_an_image_that_is_none_is_named(ws, tmp_path):
+    (tmp_path / "cam").mkdir()
+    (tmp_path / "cam" / "a.png").write_bytes(picture(0)[:200])
+    ingest(ws, tmp_path / "cam", "bad")
+    with pytest.raises(DataError, match=r"cam/a.png cannot be decoded\. .* Validate the dataset"):
+        samples(ws, "bad")[0]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_a_loader_read_all_and_resume_where_it_stopped(ws, signs, method):
+    from torch.utils.data import DataLoader
+
+    chosen = samples(ws, signs, columns=["image"], transform=which)
+    assert chosen[0] >= 0  # Lance runs in this process before it forks
+    workers = 2 if method == "fork" else 1  # a spawned one imports PyTorch, which takes seconds
+    how = {"batch_size": 8, "num_workers": workers, "multiprocessing_context": method}
+    order, seen = Shuffle(chosen, seed=3), []
+    for batch in order.follow(DataLoader(chosen, sampler=order, **how)):
+        seen += batch.tolist()
+        state = order.state_dict()  # workers have fetched ahead of this
+        if len(seen) == 24:
+            break
+    resumed = Shuffle(chosen, seed=3)
+    resumed.load_state_dict(state)
+    assert len(resumed) == 34
+    rest = resumed.follow(DataLoader(chosen, sampler=resumed, **how))
+    seen += [k for batch in rest for k in batch.tolist()]
+    whole = [chosen[int(k)] for k in order_of(58, 3, 0)]
+    assert seen == whole and (resumed.epoch, resumed.done) == (1, 0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 80), st.integers(1, 7), st.integers(1, 7), st.integers(0, 5), st.data())
+def test_shards_are_disjoint_and_complete_even_when_their_number_changes(n, a, b, seed, data):
+    "A ranks stop somewhere in an epoch, b ranks finish it: everything once, but for the tail."
+    stop = data.draw(st.integers(0, n // a))
+    every = [Shuffle(_Counted(n), seed=seed, rank=r, world=a, tail="keep") for r in range(a)]
+    seen = [k for one in every for k in list(one)[:stop]]
+    later = [Shuffle(_Counted(n), seed=seed, rank=r, world=b, tail="keep") for r in range(b)]
+    for one in later:
+        one.load_state_dict(every[0].state_dict() | {"done": stop * a})
+    assert sorted(seen + [k for one in later for k in one]) == list(range(n))
+    for tail in ("pad", "drop"):
+        shards = [
+            list(Shuffle(_Counted(n), seed=seed, rank=r, world=a, tail=tail)) for r in range(a)
+        ]
+        assert len({len(shard) for shard in shards}) == 1
+        dealt = [k for shard in shards for k in shard]
+        assert len(dealt) == (n + (-n % a) if tail == "pad" and n else n - n % a)
+        assert tail == "drop" or set(dealt) == set(range(n))
+        assert tail == "pad" or len(set(dealt)) == len(dealt)
+
+
+class _Counted:
+    "As much of `Samples` as a sampler sees."
+
+    def __init__(self, n: int):
+        self.n = n
+        self.rows = Rows(None, Version("signs", 1, "data:0", n), [])
+
+    def __len__(self) -> int:
+        return self.n
+
+
+def test_the_order_is_that_of_its_seed_for_ever():
+    assert order_of(8, 0, 0).tolist() == PINNED
+    assert order_of(0, 0, 0).tolist() == []
+    orders = {tuple(order_of(50, seed, epoch)) for seed in range(20) for epoch in range(20)}
+    assert len(orders) == 400 and all(sorted(o) == list(range(50)) for o in orders)
+    first = np.bincount([order_of(10, seed, 0)[0] for seed in range(5000)], minlength=10)
+    assert abs(first - 500).max() < 5 * np.sqrt(500 * 0.9)  # every place first equally often
+
+
+PINNED = [3, 2, 1, 6, 0, 7, 4, 5]
+
+
+def test_a_position_of_other_data_is_refused(ws, signs):
+    order = Shuffle(samples(ws, signs))
+    for name, value in (("n", 3), ("data", "data:1"), ("seed", 9)):
+        with pytest.raises(DataError, match=f"saved with {name} {value}"):
+            order.load_state_dict(order.state_dict() | {name: value})
+    with pytest.raises(ValueError, match="rank 2 of 2"):
+        Shuffle(samples(ws, signs), rank=2, world=2)
+    with pytest.raises(ValueError, match="another sampler or no batch_size"):
+        next(order.follow([1, 2]))
+
+
+def test_the_memory_of_an_epoch_is_flat(ws, tmp_path):
+    "Three epochs over 96 MB of pixels in batches may not keep even one of them."
+    import gc
+
+    import psutil
+
+    folder = tmp_path / "cam"
+    folder.mkdir()
+    for k in range(128):
+        noise = np.random.default_rng(k).integers(0, 255, (500, 500, 3)).astype(np.uint8)
+        (folder / f"{k}.png").write_bytes(encode(noise))  # 96 MB encoded, noise does not shrink
+    ingest(ws, folder, "large")
+    chosen, process, seen = samples(ws, "large", columns=["image"]), psutil.Process(), []
+    for epoch in range(6):
+        for part in order_of(128, 0, epoch).reshape(-1, 16):
+            chosen.__getitems__(part)
+        gc.collect()
+        seen.append(process.memory_info().rss / 2**20)
+    assert seen[-1] - seen[1] < 24, seen  # MiB; one epoch is 96 MiB of files
 
 
 # Scans

@@ -16,5 +16,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "checks": "CHECKS Contract check".split(),
         "validation": "Validation findings tag validate".split(),
         "browsing": "Browser browse".split(),
+        "loading": "Samples Shuffle samples".split(),
     },
 )
