@@ -105,6 +105,7 @@ class _Reader:
         self._child = subprocess.Popen(
             [sys.executable, "-c", code, json.dumps(wanted)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+            start_new_session=True,  # Ctrl-C is for the one who asked
         )  # fmt: skip
         self._asked = pa.ipc.new_stream(self._child.stdin, _NUMBERS)
         self._answers = None
@@ -134,12 +135,13 @@ def _serve():
     ws = Workspace(Path(wanted["root"]), wanted["settings"])
     read = _reader(Rows(ws, version, wanted["columns"]))
     schema = read(np.array([], np.int64)).schema
-    with pa.ipc.new_stream(sys.stdout.buffer, schema) as answers:
+    answers = pa.ipc.new_stream(
+        sys.stdout.buffer, schema
+    )  # never closed: nobody listens at the end
+    for asked in pa.ipc.open_stream(sys.stdin.buffer):
+        rows = read(asked["number"].to_numpy()).combine_chunks()
+        answers.write_batch(rows.to_batches()[0] if rows.num_rows else _empty(schema))
         sys.stdout.buffer.flush()
-        for asked in pa.ipc.open_stream(sys.stdin.buffer):
-            rows = read(asked["number"].to_numpy()).combine_chunks()
-            answers.write_batch(rows.to_batches()[0] if rows.num_rows else _empty(schema))
-            sys.stdout.buffer.flush()
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:
