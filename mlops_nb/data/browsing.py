@@ -200,7 +200,7 @@ _URIS: set[str] = set()  # databases that this module gave to FiftyOne in this p
 class Browser:
     "An open look at a version; `stop` it, or use it in a `with` block."
 
-    dataset: Any  # fiftyone.Dataset, for views and queries in Python
+    dataset: Any = field(repr=False)  # fiftyone.Dataset, for views and queries in Python
     url: str  # where the App shows it
     folder: Path  # logs and database of this look
     pids: dict[str, int] = field(default_factory=dict)  # the processes it started

@@ -37,21 +37,30 @@ def boxes_after(
     by: str,  # the person, noted on new boxes
 ) -> list[dict]:  # boxes as they are stored
     "The boxes of a sample after it was edited."
-    shown, kept, new = detections(row), {}, []
-    for one in found:
-        if not one["label"]:
-            raise DataError(
-                f"A box on {row['source']} has no class. Give it one in the App, or delete it."
-            )
-        k = one.get("box")
-        if k is None or k in kept or not 0 <= k < len(shown):
-            new.append(_corners(row, one) | {"more": canonical({"annotator": by})} | _said(one))
+    if not all(one["label"] for one in found):
+        raise DataError(
+            f"A box on {row['source']} has no class. Give it one in the App, or delete it."
+        )
+    shown, after = detections(row), []
+    for k, one in _order(found, len(shown)):
+        if k is None:
+            after.append(_corners(row, one) | {"more": canonical({"annotator": by})} | _said(one))
         else:
             moved = not np.allclose(
                 one["bounding_box"], shown[k]["bounding_box"], rtol=0, atol=1e-7
             )
-            kept[k] = row["boxes"][k] | (_corners(row, one) if moved else {}) | _said(one)
-    return [kept[k] for k in sorted(kept)] + new
+            after.append(row["boxes"][k] | (_corners(row, one) if moved else {}) | _said(one))
+    return after
+
+
+def _order(found: Sequence[Any], n: int) -> list[tuple[int | None, Any]]:
+    "Detections in the order they are stored in: those of the n stored boxes, then new ones."
+    first, new = {}, []
+    for one in found:
+        k = one["box"]
+        taken = k is None or k in first or not 0 <= k < n
+        new.append((None, one)) if taken else first.setdefault(k, one)
+    return [*sorted(first.items(), key=lambda pair: pair[0]), *new]
 
 
 def _corners(row: dict, one: Any) -> dict:
@@ -139,6 +148,8 @@ def collect(
         result = Collected(made.name, made.version, made.digest, len(changes), *count)
         if after:
             _record(ws, result, changes, head=head, shown=shown, by=by)
+    if after and head.digest == shown.digest:  # what is shown is now the new version
+        _rebase(dataset, made, {key: len(rows[key]["boxes"]) for key in changes})
     return result
 
 
@@ -149,18 +160,18 @@ _CHANGED = pa.schema([SCHEMA.field(name) for name in
 def _rows(ws: Workspace, version: Version) -> list[dict]:
     "The rows of a version, without images."
     columns = [name for name in SCHEMA.names if name != "image"]
-    return read(ws, f"{version.name}@{version.version}", columns=columns).to_pylist()
+    return read(ws, version.ref, columns=columns).to_pylist()
 
 # %% ../../nbs/05h1_data_collecting.ipynb #6010a4ba
 def _shown_version(ws: Workspace, dataset: Any) -> Version:
     "The version that a FiftyOne dataset was made of."
     said = dataset.info
-    if not {"name", "number", "digest"} <= set(said):
+    if not {"version", "digest"} <= set(said):
         raise DataError(
             f"The FiftyOne dataset {dataset.name!r} was not made by browse. "
             "Ingest its files and labels, or collect from what browse returned."
         )
-    shown = resolve(ws, f"{said['name']}@{said['number']}")
+    shown = resolve(ws, said["version"])
     if shown.digest != said["digest"]:
         raise DataError(
             f"It shows {said['digest'][:17]}, and {shown.ref} of this workspace is "
@@ -181,7 +192,7 @@ def _seen(dataset: Any, rows: dict[str, dict], shown: Version) -> dict[str, dict
         )
     seen = {}
     for key, label, found, *more in zip(ids, *values, strict=True):
-        plain = [one.to_dict() for one in found or []]
+        plain = [{"box": None} | one.to_dict() for one in found or []]
         tags, checks = (one or [] for one in more)
         seen[key] = {"label": label, "detections": plain, "tags": tags, "checks": checks}
     return seen
@@ -199,6 +210,20 @@ def _head(ws: Workspace, into: str, shown: Version) -> Version:
             f"{into} is a version, which never changes. Pass a dataset or a branch: {head.name!r}."
         )
     return head
+
+# %% ../../nbs/05h1_data_collecting.ipynb #a59e6fe2
+def _rebase(dataset: Any, version: Version, counts: dict[str, int]):
+    "Let the dataset show another version, which differs by what was edited there."
+    for sample in dataset.select_by("sample_id", list(counts)):
+        if sample["ground_truth_boxes"] is not None:
+            found = sample["ground_truth_boxes"].detections
+            for one in found:
+                if not one.has_field("box"):
+                    one["box"] = None
+            for k, (_, one) in enumerate(_order(found, counts[sample["sample_id"]])):
+                one["box"] = k
+            sample.save()
+    dataset.info = {"version": version.ref, "digest": version.digest}
 
 # %% ../../nbs/05h1_data_collecting.ipynb #6cac7855
 def _refuse_moved(changes: dict, rows: dict, *, now: dict, head: Version):

@@ -9,8 +9,12 @@ __all__ = ['media', 'detections', 'free_facts', 'predictions_of', 'tags_of', 'fi
 import json
 import re
 import secrets
+import sys
+import warnings
 from collections import defaultdict
 from collections.abc import Sequence
+from email.message import Message
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +253,23 @@ def _draw(dataset: Any, vectors: tuple[Sequence[str], np.ndarray]):
     brain.compute_visualization(view, embeddings=values[[k for _, k in found]], method="pca",
                                 brain_key="vectors", progress=False)  # fmt: skip
 
+# %% ../../nbs/05h0_data_showing.ipynb #9073332d
+def _fiftyone() -> Any:
+    "FiftyOne, imported."
+    loaded = "importlib_metadata" in sys.modules
+    backport = import_module("importlib_metadata._adapters") if loaded else None
+    strict = backport and backport.Message.__getitem__
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if strict:
+                backport.Message.__getitem__ = Message.__getitem__
+            import fiftyone
+        finally:
+            if strict:
+                backport.Message.__getitem__ = strict
+    return fiftyone
+
 # %% ../../nbs/05h0_data_showing.ipynb #90437732
 def fill(
     ws: Workspace,
@@ -260,20 +281,25 @@ def fill(
     persistent: bool = False,  # keep the dataset in its database
 ) -> Any:  # fiftyone.Dataset
     "A version as a FiftyOne dataset; FiftyOne must know its database already."
-    import fiftyone as fo
-
+    fo = _fiftyone()
     predicted, notes = predicted or {}, defaultdict(list)
     for finding in findings(ws, version.digest):
         notes[finding.sample_id].append(finding)
-    ref = f"{version.name}@{version.version}"
-    rows = read(ws, ref, where=where, columns=[n for n in SCHEMA.names if n != "image"]).to_pylist()
+    rows = read(
+        ws, version.ref, where=where, columns=[n for n in SCHEMA.names if n != "image"]
+    ).to_pylist()
     free = free_facts([row["facts"] for row in rows], _OURS | set(dir(fo.Sample)))
     files = _pictures(ws, version, where)
-    samples = [
-        _sample(fo, row | {"free": fields}, path=files[row["image_id"]],
-                notes=notes[row["sample_id"]], prediction=predicted.get(row["image_id"]))
+    samples = (  # made as they are written
+        _sample(
+            fo,
+            row | {"free": fields},
+            path=files[row["image_id"]],
+            notes=notes[row["sample_id"]],
+            prediction=predicted.get(row["image_id"]),
+        )
         for row, fields in zip(rows, free, strict=True)
-    ]  # fmt: skip
+    )
     dataset = _dataset(fo, version, persistent=persistent)
     dataset.add_samples(samples, validate=False)  # we made them just now, of the right types
     dataset.add_dynamic_sample_fields(add_mixed=True)
@@ -299,6 +325,5 @@ def _dataset(fo: Any, version: Version, *, persistent: bool) -> Any:
         ) from err
     for field, kind in (("ground_truth", fo.Classification), ("ground_truth_boxes", fo.Detections)):
         dataset.add_sample_field(field, fo.EmbeddedDocumentField, embedded_doc_type=kind)
-    dataset.info = {"version": version.ref, "name": version.name, "number": version.version,
-                    "digest": version.digest}  # fmt: skip
+    dataset.info = {"version": version.ref, "digest": version.digest}
     return dataset
