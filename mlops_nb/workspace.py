@@ -73,6 +73,7 @@ SETTINGS = {
     "webhook_url": "where pages are posted as JSON; default: nowhere",
     "encoder": "what makes vectors: an ONNX file, a bundle, torchvision:NAME; default: our own",
     "mongo_uri": "MongoDB of FiftyOne; default: a private mongod in the workspace",
+    "ray_address": "Ray cluster of scans; default: one is started on this machine",
 }
 
 

@@ -28,6 +28,7 @@ GUESTS = {
     "lance": "data",
     "fiftyone": "data",
     "pymongo": "data",
+    "ray": "data",
     "papermill": "pipeline",
     "IPython": "pipeline",
     "jupyter_client": "pipeline",
@@ -142,7 +143,7 @@ def test_public_names_exist_and_are_documented():
 
 def test_every_guest_is_a_declared_requirement():
     distributions = {"PIL": "pillow", "cv2": "opencv-python-headless", "lance": "pylance"}
-    distributions |= {"IPython": "ipykernel", "fiftyone": "", "pymongo": ""}  # the extra `browse`
+    distributions |= {"IPython": "ipykernel", "fiftyone": "", "pymongo": "", "ray": ""}  # extras
     settings = configparser.ConfigParser(delimiters=["="], interpolation=None)
     settings.read(ROOT / "settings.ini", encoding="utf-8")
     wanted = re.findall(r"^([\w-]+)", settings["DEFAULT"]["requirements"], re.MULTILINE)
