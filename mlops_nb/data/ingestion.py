@@ -26,13 +26,13 @@ from mlops_nb.data.store import (
     canonical,
     content_of,
     leaf_of,
+    has_table,
+    newest_first,
     open_table,
     put_quarantine,
     quarantine,
     resolve,
     sample_id,
-    table_path,
-    versions,
     writing,
 )
 from ..ledger import acts, record
@@ -125,7 +125,7 @@ class _Sorting:
 # %% ../../nbs/05d_data_ingestion.ipynb #8499ee88
 def _before(ws: Workspace, name: str) -> _Sorting:
     "What a dataset and its quarantine hold."
-    if not table_path(ws, name).is_dir():
+    if not has_table(ws, name):
         return _Sorting({}, set())
     columns = ["sample_id", "origin", "split"]
     rows = open_table(ws, name).to_table(columns=columns).to_pylist()
@@ -221,7 +221,7 @@ def ingest(
                            keep=partial(put_blob, ws))  # fmt: skip
         batches = _batches(rows)
         first = next(batches, None)
-        if first is not None or not table_path(ws, name).is_dir():
+        if first is not None or not has_table(ws, name):
             append_rows(ws, name, _chain(first, batches), replace=sorting.replaced)
         refused = [_refused(problem, by or ws.actor) for problem in sorting.problems]
         put_quarantine(ws, name, refused)
@@ -251,7 +251,7 @@ def _refused(problem: Problem, by: str) -> dict:
 
 def last_recorded(ws: Workspace, name: str) -> Version | None:
     "The newest version that the ledger knows: the parent of what is made now, whatever crashed since."
-    every = reversed(versions(ws, name)) if table_path(ws, name).is_dir() else ()
+    every = newest_first(ws, name) if has_table(ws, name) else ()
     return next((v for v in every if acts(ws, touching=v.digest, limit=1)), None)
 
 
