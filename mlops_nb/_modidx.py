@@ -174,6 +174,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'mlops_nb.data.items._text': ('data_items.html#_text', 'mlops_nb/data/items.py'),
                                      'mlops_nb.data.items.is_document': ('data_items.html#is_document', 'mlops_nb/data/items.py'),
                                      'mlops_nb.data.items.is_image': ('data_items.html#is_image', 'mlops_nb/data/items.py'),
+                                     'mlops_nb.data.items.listing_once': ('data_items.html#listing_once', 'mlops_nb/data/items.py'),
                                      'mlops_nb.data.items.load': ('data_items.html#load', 'mlops_nb/data/items.py'),
                                      'mlops_nb.data.items.note': ('data_items.html#note', 'mlops_nb/data/items.py'),
                                      'mlops_nb.data.items.scan': ('data_items.html#scan', 'mlops_nb/data/items.py'),

@@ -32,8 +32,10 @@ MEASURES = pa.struct(
                      "colourfulness")
     ]
 )  # fmt: skip
+# Camera frames are compressed already: trying again doubles the time of writing.
+_IMAGE = pa.field("image", pa.large_binary(), metadata={"lance-encoding:compression": "none"})
 SCHEMA = pa.schema(
-    [("sample_id", pa.string()), ("image_id", pa.string()), ("image", pa.large_binary())]
+    [("sample_id", pa.string()), ("image_id", pa.string()), _IMAGE]
     + [("source", pa.string()), ("width", pa.int32()), ("height", pa.int32())]
     + [("label", pa.string()), ("boxes", BOXES), ("split", pa.string()), ("clip", pa.string())]
     + [(name, pa.string()) for name in FACTS]

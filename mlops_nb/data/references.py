@@ -140,9 +140,8 @@ def pointer(table, at: str) -> tuple[str | None, int | None] | None:
     branch, _, number = at.partition(":")
     if at.isdigit():
         branch, number = "main", at
-    if branch in branches or branch == "main":
-        if number == "" or number.isdigit():
-            return None if branch == "main" else branch, int(number) if number else None
+    if (branch in branches or branch == "main") and (not number or number.isdigit()):
+        return None if branch == "main" else branch, int(number) if number else None
     return None
 
 
