@@ -1,6 +1,6 @@
 "The terminal's door: each command parses, calls one verb, prints."
 
-from mlops_nb.cli import data, models, staging  # noqa: F401  (their commands join the group)
+from mlops_nb.cli import branching, data, models, staging  # noqa: F401  (their commands join the group)
 from mlops_nb.cli.door import cli, main
 
 __all__ = ["cli", "main"]
