@@ -68,6 +68,7 @@ class MonitorError(MlopsError):
 SETTINGS = {
     "actor": "the person acting; default: the login name",
     "blob_url": "where blobs lie, any fsspec URL; default: blobs/ in the workspace",
+    "data_url": "where datasets lie: a folder, s3://, gs:// or az://; default: data/ here",
     "ledger_url": "SQLAlchemy URL of the ledger; default: SQLite in the workspace",
     "tracking_uri": "MLflow tracking and registry; default: SQLite in the workspace",
     "webhook_url": "where pages are posted as JSON; default: nowhere",

@@ -1,6 +1,12 @@
 "The terminal's door: each command parses, calls one verb, prints."
 
-from mlops_nb.cli import data, models, selection, staging  # noqa: F401  (their commands join the group)
+from mlops_nb.cli import (  # noqa: F401  (their commands join the group)
+    branching,
+    data,
+    models,
+    selection,
+    staging,
+)
 from mlops_nb.cli.door import cli, main
 
 __all__ = ["cli", "main"]

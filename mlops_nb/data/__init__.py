@@ -8,7 +8,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "items": "Item Problem".split(),
         "formats": "detect read_folder".split(),
-        "store": "Version datasets digest quarantine read resolve versions".split(),
+        "store": "Overtaken Version datasets digest quarantine read resolve versions".split(),
+        "branching": "Branch branches fork restore".split(),
+        "differences": "Difference diff".split(),
+        "merging": "Conflict MergeConflict Merged merge".split(),
+        "keeping": "Cleared Fault Verification gc verify".split(),
         "ingestion": "Ingested ingest".split(),
         "scanning": "scan".split(),
         "splitting": "Split split".split(),
