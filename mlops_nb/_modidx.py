@@ -149,6 +149,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'mlops_nb.data.items.source_of': ('data_items.html#source_of', 'mlops_nb/data/items.py'),
                                      'mlops_nb.data.items.tidy_facts': ('data_items.html#tidy_facts', 'mlops_nb/data/items.py'),
                                      'mlops_nb.data.items.utc': ('data_items.html#utc', 'mlops_nb/data/items.py')},
+            'mlops_nb.data.measuring': {'mlops_nb.data.measuring.measure': ('data_measuring.html#measure', 'mlops_nb/data/measuring.py')},
             'mlops_nb.data.splitting': { 'mlops_nb.data.splitting.Split': ('data_splitting.html#split', 'mlops_nb/data/splitting.py'),
                                          'mlops_nb.data.splitting._check_fractions': ( 'data_splitting.html#_check_fractions',
                                                                                        'mlops_nb/data/splitting.py'),

@@ -59,17 +59,29 @@ def _hashes(
     return _number(low > np.median(low)), _number(turned > np.median(turned))
 
 # %% ../../nbs/02ab_images_looks.ipynb #42d26626
-def _odd_pixels(luma: np.ndarray, limit: int = 48) -> tuple[int, ...]:
-    "Where single pixels stand out by more than `limit` grey levels."
-    if min(luma.shape) < 8:
+def _odd_pixels(
+    luma: np.ndarray,  # (H, W)
+    edges: np.ndarray,  # (H, W) int16, its Laplacian
+    limit: int = 48,
+) -> tuple[int, ...]:
+    "Where single pixels differ from the median of their 3 x 3 neighbourhood by more than `limit`."
+    height, width = luma.shape
+    if min(height, width) < 8:
         return ()
-    gap = cv2.absdiff(luma, cv2.medianBlur(luma, 3))
-    found = cv2.findNonZero(cv2.compare(gap, limit, cv2.CMP_GT))
+    size = cv2.convertScaleAbs(edges, alpha=0.25)  # a lone pixel's Laplacian is 4 times its height
+    found = cv2.findNonZero(cv2.compare(size[1:-1, 1:-1], limit, cv2.CMP_GT))
     if found is None:
         return ()
-    x, y = found[:, 0, 0], found[:, 0, 1]
-    far = np.argsort(gap[y, x], kind="stable")[::-1][:MOST_ODD]
-    return tuple((y[far] * luma.shape[1] + x[far]).tolist())
+    x, y = found[:, 0, 0] + 1, found[:, 0, 1] + 1
+    if len(x) > 512:
+        far = np.argpartition(size[y, x], -512)[-512:]
+        x, y = x[far], y[far]
+    place = np.sort(y * width + x)
+    around = place[:, None] + (np.arange(-1, 2)[:, None] * width + np.arange(-1, 2)).ravel()
+    block = luma.ravel()[around].astype(np.int16)
+    gap = np.abs(block[:, 4] - np.partition(block, 4, axis=1)[:, 4])
+    far = np.argsort(-gap, kind="stable")[:MOST_ODD]
+    return tuple(place[far[gap[far] > limit]].tolist())
 
 
 def _odd_columns(luma: np.ndarray, limit: float = 6.0) -> tuple[int, ...]:
@@ -110,6 +122,7 @@ def look(
 ) -> tuple[Quality, Look]:
     "Measure one frame; deterministic."
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    edges = cv2.Laplacian(luma, cv2.CV_16S)
     height, width = luma.shape
     half = luma
     if min(height, width) >= 128:
@@ -123,31 +136,35 @@ def look(
         *hashes,
         thumb=thumb.astype(np.uint8).tobytes(),
         detail=spread.astype(np.uint8).tobytes(),
-        odd_pixels=_odd_pixels(luma),
+        odd_pixels=_odd_pixels(luma, edges),
         odd_columns=_odd_columns(luma),
         zero_frac=float(share[0]),
         banding=_banding(half),
     )
-    return _quality(image, luma, share), found
+    return _quality(image, luma, edges, share), found
 
 # %% ../../nbs/02ab_images_looks.ipynb #68ce9224
-def _quality(image: np.ndarray, luma: np.ndarray, share: np.ndarray) -> Quality:
+_OPPONENT = np.array([[1, -1, 0], [0.5, 0.5, -1]], np.float32)  # R - G and (R + G) / 2 - B
+
+
+def _quality(image: np.ndarray, luma: np.ndarray, edges: np.ndarray, share: np.ndarray) -> Quality:
     "As `quality`, with colour from a grid of samples."
     height, width = luma.shape
-    step = max(1, int((height * width / 40_000) ** 0.5))
-    some = np.ascontiguousarray(image[step // 2 :: step, step // 2 :: step])
-    red, green, blue = (some[..., k].astype(np.int16) for k in range(3))
-    first, second = red - green, (red + green) / 2 - blue
+    step = max(1, int((height * width / 10_000) ** 0.5))
+    grid = max(1, width // step), max(1, height // step)
+    some = image if step == 1 else cv2.resize(image, grid, interpolation=cv2.INTER_NEAREST)
+    red, green, blue = cv2.split(some)
+    brightest = cv2.max(cv2.max(red, green), blue)
+    opponent = cv2.transform(some.astype(np.float32), _OPPONENT)
+    middle, spread = (value[:, 0] for value in cv2.meanStdDev(opponent))
     mean, deviation = (float(value[0, 0]) for value in cv2.meanStdDev(luma))
-    edges = cv2.Laplacian(luma, cv2.CV_16S)
     used = share[share > 0]
     return Quality(
         brightness=mean / 255,
         contrast=deviation / 255,
         sharpness=float(cv2.meanStdDev(edges)[1][0, 0] ** 2),
-        saturated_frac=float((some.max(2) >= 250).mean()),
+        saturated_frac=float((brightest >= 250).mean()),
         dark_frac=float(share[:16].sum()),
         entropy_bits=max(0.0, float(-(used * np.log2(used)).sum())),
-        colourfulness=float(np.hypot(first.std(), second.std())
-                            + 0.3 * np.hypot(first.mean(), second.mean())),
-    )  # fmt: skip
+        colourfulness=float(np.hypot(*spread) + 0.3 * np.hypot(*middle)),
+    )
