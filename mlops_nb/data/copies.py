@@ -87,15 +87,34 @@ def near_pairs(
     blocks = 4 if bits <= 3 else 8
     close = [np.repeat(np.arange(len(kinds))[:, None], 2, axis=1)]
     for k in range(blocks):
-        part = (kinds.view(np.uint64) >> np.uint64(k * 64 // blocks)) & np.uint64(
-            2 ** (64 // blocks) - 1
-        )
-        order = np.argsort(part, kind="stable")
-        close.append(_neighbours(kinds[order], part[order], bits, order))
+        close += _within(kinds, k, bits, blocks)
     close = np.unique(np.sort(np.concatenate(close), axis=1), axis=0)
     if not alone:
         close = close[(side[close[:, 0]] | side[close[:, 1]]) == 3]
     return _spelt_out(close, where, len(hashes), alone=alone)
+
+
+def _take(values: np.ndarray, places: np.ndarray) -> np.ndarray:  # (N,) uint64
+    "Some bits of every hash, as a number."
+    bits = (values.view(np.uint64)[:, None] >> places.astype(np.uint64)) & np.uint64(1)
+    return bits @ (np.uint64(1) << np.arange(len(places), dtype=np.uint64))
+
+
+def _within(kinds: np.ndarray, k: int, bits: int, blocks: int) -> list[np.ndarray]:
+    "Pairs that agree in block k; where a thousand share it, the rest is cut into blocks again."
+    mine = np.arange(k, 64, blocks)  # frequencies are alike nearby: each block takes some of all
+    part = _take(kinds, mine)
+    order = np.argsort(part, kind="stable")
+    part = part[order]
+    size = np.searchsorted(part, part, "right") - np.searchsorted(part, part)
+    few = size <= 1000
+    found = [_neighbours(kinds[order[few]], part[few], bits, order[few])]
+    crowd, shared = order[~few], part[~few] << np.uint64(16)
+    for places in np.array_split(np.setdiff1d(np.arange(64), mine), blocks) if len(crowd) else ():
+        both = shared | _take(kinds[crowd], places)
+        again = np.argsort(both, kind="stable")
+        found.append(_neighbours(kinds[crowd[again]], both[again], bits, crowd[again]))
+    return found
 
 
 def _neighbours(
