@@ -7,7 +7,9 @@ __all__ = ['MEASURES', 'measure']
 
 # %% ../../nbs/05ab_data_measuring.ipynb #8355e43b
 import hashlib
+import struct
 from dataclasses import asdict
+from typing import Any
 
 import pyarrow as pa
 
@@ -27,6 +29,13 @@ MEASURES = pa.struct(
 )
 
 # %% ../../nbs/05ab_data_measuring.ipynb #15bf2298
+def _stored(value: Any) -> Any:
+    "A measure as it comes back from the store: 32 bits, so that frames compare equal later too."
+    if isinstance(value, float):
+        return struct.unpack("f", struct.pack("f", value))[0]
+    return list(value) if isinstance(value, tuple) else value
+
+
 def measure(
     row: dict,  # image (bytes) and image_id
     *,
@@ -44,7 +53,8 @@ def measure(
     except ValueError as err:
         return {"fault": ("A16" if "reach from nan" in str(err) else "A1", str(err))}
     quality, seen = look(image)
-    measures = asdict(quality) | vars(seen) | vars(header)
+    measures = {name: _stored(v) for name, v in
+                (asdict(quality) | vars(seen) | vars(header)).items()}  # fmt: skip
     brightness = measures.pop("brightness")
     height, width = image.shape[:2]
     return {"width": width, "height": height, "brightness": brightness, "measures": measures}
