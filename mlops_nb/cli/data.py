@@ -110,7 +110,8 @@ def ingest(folder: Path, name: str, form: str | None, split: str | None, check: 
     from mlops_nb.data import ingest
 
     with counted(folder) as progress:
-        got = ingest(\n            here(create=True), folder, name, format=form, split=split, check=check, progress=progress\n        )
+        ws = here(create=True)
+        got = ingest(ws, folder, name, format=form, split=split, check=check, progress=progress)
     say(
         got,
         f"{name}: {got.added} added, {got.changed} changed, {got.unchanged} unchanged, "
