@@ -28,6 +28,8 @@ GUESTS = {
     "lance": "data",
     "fiftyone": "data",
     "pymongo": "data",
+    "msgspec": "data",
+    "yaml": "data",
     "papermill": "pipeline",
     "IPython": "pipeline",
     "jupyter_client": "pipeline",
@@ -139,7 +141,7 @@ def test_public_names_exist_and_are_documented():
 
 
 def test_every_guest_is_a_declared_requirement():
-    distributions = {"PIL": "pillow", "cv2": "opencv-python-headless", "lance": "pylance"}
+    distributions = {"PIL": "pillow", "cv2": "opencv-python-headless", "lance": "pylance", "yaml": "pyyaml"}
     distributions |= {"IPython": "ipykernel", "fiftyone": "", "pymongo": ""}  # the extra `browse`
     settings = configparser.ConfigParser(delimiters=["="], interpolation=None)
     settings.read(ROOT / "settings.ini", encoding="utf-8")

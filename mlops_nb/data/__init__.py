@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "formats": "detect read_folder".split(),
         "store": "Version datasets digest quarantine read resolve versions".split(),
         "ingestion": "Ingested ingest".split(),
+        "writing": "Written write_dataset".split(),
         "splitting": "Split split".split(),
         "finding": "Finding".split(),
         "checks": "CHECKS Contract check".split(),

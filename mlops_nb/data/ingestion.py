@@ -8,6 +8,7 @@ __all__ = ['BATCH_BYTES', 'row_of', 'refusal', 'Ingested', 'ingest', 'last_recor
 # %% ../../nbs/05d_data_ingestion.ipynb #53f52ada
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from .formats import read_folder
+from .formats.reading import read_folder
 from .items import FACTS, PLACE, Box, Item, Problem, tidy_facts
 from mlops_nb.data.store import (
     SCHEMA,
@@ -29,14 +30,16 @@ from mlops_nb.data.store import (
     open_table,
     put_quarantine,
     quarantine,
+    read,
     resolve,
     sample_id,
     table_path,
     versions,
     writing,
 )
+from ..images.pixels import encode
 from ..ledger import acts, record
-from ..workspace import DataError, Workspace, blob_id, put_blob
+from ..workspace import DataError, Workspace, blob_id, open_workspace, put_blob
 
 # %% ../../nbs/05d_data_ingestion.ipynb #659d729c
 def row_of(
@@ -201,7 +204,8 @@ def ingest(
     folder: str | Path,
     name: str,  # of the dataset; made if it is not there
     *,
-    format: str | None = None,  # "image_folder", "gtsrb" or "coco"; default: seen from the folder
+    format: str | None = None,  # a key of READERS, e.g. "coco"; default: seen from the folder
+    options: dict | None = None,  # more arguments of the reader, e.g. {"columns": {...}}
     source: str | None = None,  # first part of the samples' names; default: the folder's name
     split: str | None = None,  # "train", "val" or "test" for all samples of the folder
     facts: dict | None = None,  # facts of all samples of the folder, e.g. {"weather": "snow"}
@@ -211,7 +215,7 @@ def ingest(
     "Read a folder into a dataset: one new version, or none if nothing is new."
     if split not in (None, "train", "val", "test"):
         raise DataError(f"Unknown split {split!r}. Pass 'train', 'val' or 'test'.")
-    found = read_folder(folder, format=format, source=source)
+    found = read_folder(folder, format=format, source=source, options=options)
     count = iter(range(1, 1 << 62))
     with writing(ws, name):
         sorting = _before(ws, name)
