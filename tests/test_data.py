@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from mlops_nb.data import (
     Item,
     datasets,
-    detect,
     digest,
     ingest,
     quarantine,
@@ -27,7 +26,7 @@ from mlops_nb.data import (
     validate,
     versions,
 )
-from mlops_nb.data.items import tidy_facts, utc
+from mlops_nb.data.items import Box, tidy_facts, utc
 from mlops_nb.data.splitting import FRACTIONS, assign, side
 from mlops_nb.data.store import SCHEMA, leaf
 from mlops_nb.images.pixels import encode
@@ -294,7 +293,9 @@ def test_coco_faults_are_named(tmp_path):
     said = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "stop"}]}
     (root / "labels.json").write_text(json.dumps(said))
     found = {Path(one.source).name: one for one in read_folder(root)}
-    assert found["a.png"].boxes == (Box("stop", 1, 2, 4, 6),) and found["a.png"].facts["drive"] == "3"
+    assert (
+        found["a.png"].boxes == (Box("stop", 1, 2, 4, 6),) and found["a.png"].facts["drive"] == "3"
+    )
     assert {name: one.check for name, one in found.items() if name != "a.png"} == {
         "b.png": "C4", "c.png": "A3", "absent.png": "A3", "outside.png": "A3",
         "labels.json#image=7": "A3"}  # fmt: skip

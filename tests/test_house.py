@@ -141,7 +141,12 @@ def test_public_names_exist_and_are_documented():
 
 
 def test_every_guest_is_a_declared_requirement():
-    distributions = {"PIL": "pillow", "cv2": "opencv-python-headless", "lance": "pylance", "yaml": "pyyaml"}
+    distributions = {
+        "PIL": "pillow",
+        "cv2": "opencv-python-headless",
+        "lance": "pylance",
+        "yaml": "pyyaml",
+    }
     distributions |= {"IPython": "ipykernel", "fiftyone": "", "pymongo": ""}  # the extra `browse`
     settings = configparser.ConfigParser(delimiters=["="], interpolation=None)
     settings.read(ROOT / "settings.ini", encoding="utf-8")
