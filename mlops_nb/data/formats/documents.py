@@ -46,6 +46,8 @@ def _top(text: memoryview) -> dict[str, msgspec.Raw]:
 # %% ../../../nbs/05bc_data_documents.ipynb #b8e81fae
 def _mend(text: mmap.mmap) -> bool:
     "Replace NaN and Infinity by strings; was there any?"
+    if not re.search(rb"\b(?:NaN|Infinity)\b", text):
+        return False  # a torn file, most likely; looking at all of its strings would take minutes
     found = False
     for hit in _NUMBERS.finditer(text):
         if not hit[0].startswith(b'"'):

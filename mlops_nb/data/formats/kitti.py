@@ -108,7 +108,7 @@ def read_kitti(
             used.add(name)
     yield from _rest([n for n in files if n not in used], source)
 
-
+# %% ../../../nbs/05bh_data_kitti.ipynb #04677491
 def _item(root: Path, relative: str, source: str, paths: dict, *, labelled: bool) -> Item | Problem:
     "One frame with what lies beside it."
     split = _part(PurePosixPath(relative).parent)
@@ -140,7 +140,7 @@ def _item(root: Path, relative: str, source: str, paths: dict, *, labelled: bool
             attached["lidar"] = sweep.data
     return refused(replace(item, boxes=tuple(boxes), facts=facts, attached=attached), faults)
 
-
+# %% ../../../nbs/05bh_data_kitti.ipynb #532df3ce
 def _rest(files: list[str], source: str) -> Iterator[Problem]:
     "Other cameras, sweeps and calibrations without image, papers."
     counts = Counter(

@@ -197,6 +197,10 @@ def read_recordings(
     for relative in drives:
         yield from _frames(root, relative, source, topics, every)
     rest = [n for n in files if n not in drives and PurePosixPath(n).name != "metadata.yaml"]
+    for name in (n for n in rest if PurePosixPath(n).suffix in RECORDINGS.split()):
+        yield Problem(source_of(source, name), "A1", f"{name} does not begin like a recording.",
+                      "Copy the recording again.")  # fmt: skip
+    rest = [n for n in rest if PurePosixPath(n).suffix not in RECORDINGS.split()]
     yield from papers(rest, source)
     if other := [
         n for n in rest if PurePosixPath(n).suffix.lower() not in (".md", ".txt", ".yaml")

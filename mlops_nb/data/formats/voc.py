@@ -137,7 +137,7 @@ def _parts(root: Path, files: list[str]) -> dict[str, str]:
                 parts.setdefault(line.split()[0] if line.split() else "", SPLITS[path.stem])
     return parts
 
-
+# %% ../../../nbs/05bf_data_voc.ipynb #80a34ff8
 def read_voc(
     root: Path,  # resolved
     source: str,  # name of the folder in names of samples
@@ -178,7 +178,7 @@ def read_voc(
     for relative in sorted(unseen):
         yield no_row(root, relative, source, "XML")
 
-
+# %% ../../../nbs/05bf_data_voc.ipynb #0f2f8cb7
 def _place(relative: str) -> str | None:
     return next(
         (SPLITS[p.lower()] for p in PurePosixPath(relative).parts[:-1] if p.lower() in SPLITS), None
