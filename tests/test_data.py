@@ -106,7 +106,7 @@ def test_any_change_changes_the_digest(ws, tmp_path, what):
         table = (root / "metadata.csv").read_text().replace("drive-1,rain", "drive-1,fog")
         (root / "metadata.csv").write_text(table)
     else:
-        boxed = '{"images": [{"id": 1, "file_name": "stop/1_0.png"}], "categories": [{"id": 1}],'
+        boxed = '{"images": [{"id": 1, "file_name": "stop/1_0.png"}], "categories": [{"id": 1, "name": "stop"}],'
         boxed += '"annotations": [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, %s]}]}'
         (root / "metadata.csv").unlink()
         (root / "labels.json").write_text(boxed % 5)

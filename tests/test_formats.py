@@ -219,12 +219,27 @@ def test_coco_ids_that_occur_twice(tmp_path):
         {"id": 2, "name": "van"},
         {"id": 2, "name": "van"},
     ]
-    marks = [mark(1, 2, category_id=2), mark(2, 3)]
-    root = put(tmp_path / "set", {f"{n}.png": picture(ord(n)) for n in "abcd"})
-    put(root, {"labels.json": coco([*images, {"id": 3, "file_name": "d.png"}], marks, kinds)})
+    kinds.append({"id": 5})
+    marks = [mark(1, 2, category_id=2), mark(2, 3), mark(3, 4, category_id=5)]
+    root = put(tmp_path / "set", {f"{n}.png": picture(ord(n)) for n in "abcde"})
+    put(
+        root,
+        {
+            "labels.json": coco(
+                [*images, {"id": 3, "file_name": "d.png"}, {"id": 4, "file_name": "e.png"}],
+                marks,
+                kinds,
+            )
+        },
+    )
     items, bad, _ = look(root)
     assert [i.path.stem for i in items] == ["c"] and items[0].boxes[0].name == "van"
-    assert {Path(p.source).stem: p.check for p in bad} == {"a": "C4", "b": "C4", "d": "C18"}
+    assert {Path(p.source).stem: p.check for p in bad} == {
+        "a": "C4",
+        "b": "C4",
+        "d": "C18",
+        "e": "C4",
+    }
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"images": [{"id": 1, "file_na', "[" * 100_000, "null"])

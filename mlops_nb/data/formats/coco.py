@@ -83,7 +83,8 @@ def _categories(parts: dict) -> tuple[dict[Any, str], set]:
     names, clash = {}, set()
     for row in _listed(parts, "categories"):
         key, name = _key(row.get("id")), row.get("name")
-        if isinstance(name, str) and name:
+        if name is None or isinstance(name, str):
+            name = name or ""  # who uses it is told that it has none
             clash |= {key} if names.get(key, name) != name else set()
             names.setdefault(key, name)
     return names, clash
@@ -100,6 +101,8 @@ def _box(mark: dict, labels: _Labels) -> Box:
         raise ValueError(f"category {category!r} is declared with two names")
     if category not in labels.names:
         raise ValueError(f"category {category!r} is not declared")
+    if not labels.names[category]:
+        raise ValueError(f"category {category!r} has no name")
     corners = mark.get("bbox")
     if not isinstance(corners, list) or len(corners) != 4:
         raise ValueError(f"bbox {str(corners)[:80]} is not x, y, width, height")
