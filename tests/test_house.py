@@ -29,6 +29,8 @@ GUESTS = {
     "fiftyone": "data",
     "pymongo": "data",
     "ray": "data",
+    "msgspec": "data",
+    "yaml": "data",
     "papermill": "pipeline",
     "IPython": "pipeline",
     "jupyter_client": "pipeline",
@@ -142,7 +144,12 @@ def test_public_names_exist_and_are_documented():
 
 
 def test_every_guest_is_a_declared_requirement():
-    distributions = {"PIL": "pillow", "cv2": "opencv-python-headless", "lance": "pylance"}
+    distributions = {
+        "PIL": "pillow",
+        "cv2": "opencv-python-headless",
+        "lance": "pylance",
+        "yaml": "pyyaml",
+    }
     distributions |= {"IPython": "ipykernel", "fiftyone": "", "pymongo": "", "ray": ""}  # extras
     settings = configparser.ConfigParser(delimiters=["="], interpolation=None)
     settings.read(ROOT / "settings.ini", encoding="utf-8")

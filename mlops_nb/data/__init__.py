@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "keeping": "Cleared Fault Verification gc verify".split(),
         "ingestion": "Ingested ingest".split(),
         "scanning": "scan".split(),
+        "writing": "Written write_dataset".split(),
         "splitting": "Split split".split(),
         "finding": "Finding".split(),
         "checks": "CHECKS Contract check".split(),
