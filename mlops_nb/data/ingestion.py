@@ -257,7 +257,7 @@ def _ingested(ws: Workspace, root: Path, name: str, *, format, source, split, fa
     count, sorting, listed = iter(range(1, 1 << 62)), _before(ws, name), {}
     parent = last_recorded(ws, name)
     with listing_once(listed):
-        seen = look(root, source, None if check or not sorting.table else memory)
+        seen = look(root, source, None if check or sorting.table is None else memory)
         skip = _skip(seen, sorting, source)
         if skip.any():
             left = [path for path, same in zip(seen.files, skip, strict=True) if not same]
@@ -303,10 +303,10 @@ def _skip(seen: Seen, sorting: _Sorting, source: str) -> np.ndarray:  # (N,) boo
             skip[k] = same or origins[k] in sorting.refused
             sorting.unchanged += same
             sorting.rejected += bool(skip[k]) and not same
-            sorting.seen.add(ids[k])
         if skip[k]:
             name = source_of(source, seen.files[k])
             sorting.skipped.add(name)
+            sorting.seen.add(ids[k])
             sorting.became[name] = ids[k], origins[k]
     return skip
 

@@ -324,7 +324,7 @@ def append_rows(
     where = table_url(ws, name) if onto is None else onto
     with storing(ws, name, failed):
         new = lance.fragment.write_fragments(
-            reader, where, schema=SCHEMA, mode="append" if onto else "create",
+            reader, where, schema=SCHEMA, mode="append" if onto is not None else "create",
             storage_options=storage_options(ws))  # fmt: skip
         if onto is None:
             digest = digest_of(pa.chunked_array(leaves, pa.string()))
@@ -388,7 +388,8 @@ def update_rows(
     "Change some columns of some rows; images are neither read nor written."
 
     def once() -> int:
-        table, branch = onto or open_table(ws, name), name.partition("@")[2]
+        table = open_table(ws, name) if onto is None else onto
+        branch = name.partition("@")[2]
         if not values.num_rows:
             return table.version
         with storing(ws, name):
@@ -400,7 +401,7 @@ def update_rows(
             kept, fields = [part[0] for part in parts], {n for part in parts for n in part[1]}
             return commit(ws, table, kept, note={"digest": digest}, fields=fields)
 
-    return once() if onto else replayed(once)
+    return replayed(once) if onto is None else once()
 
 
 def _updated(fragment, values: pa.Table, ids: pa.Array) -> tuple:  # FragmentMetadata, columns
