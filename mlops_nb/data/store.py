@@ -126,7 +126,7 @@ def writing(ws: Workspace, name: str) -> Iterator[None]:
         with storing(ws, dataset):
             seal(ws, dataset)
 
-
+# %% ../../nbs/05c_data_store.ipynb #d3da0adc
 @contextmanager
 def storing(
     ws: Workspace,
@@ -207,7 +207,7 @@ def _seal_of(path: str, text: bytes) -> dict[str, str]:
         "then the files it names count as never noted."
     )
 
-
+# %% ../../nbs/05c_data_store.ipynb #a37194e5
 def seal(
     ws: Workspace,
     name: str,
