@@ -8,7 +8,6 @@ __all__ = ['BATCH_BYTES', 'row_of', 'refusal', 'Ingested', 'ingest', 'last_recor
 # %% ../../nbs/05d_data_ingestion.ipynb #53f52ada
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,28 +17,40 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from .formats.reading import read_folder
-from .items import FACTS, PLACE, Box, Item, Problem, tidy_facts
+from .formats import detect, read_folder
+from mlops_nb.data.items import (
+    FACTS,
+    PLACE,
+    Box,
+    Item,
+    Problem,
+    is_document,
+    is_image,
+    listing_once,
+    source_of,
+    tidy_facts,
+)
+from .seen import Seen, look, remember, seen_path
 from mlops_nb.data.store import (
     SCHEMA,
+    Overtaken,
     Version,
     append_rows,
     canonical,
     content_of,
+    has_table,
     leaf_of,
+    newest_first,
     open_table,
     put_quarantine,
     quarantine,
-    read,
+    refused_origins,
     resolve,
     sample_id,
-    table_path,
-    versions,
     writing,
 )
-from ..images.pixels import encode
 from ..ledger import acts, record
-from ..workspace import DataError, Workspace, blob_id, open_workspace, put_blob
+from ..workspace import DataError, Workspace, blob_id, put_blob
 
 # %% ../../nbs/05d_data_ingestion.ipynb #659d729c
 def row_of(
@@ -98,6 +109,9 @@ class _Sorting:
 
     known: dict[str, tuple[str, str | None]]  # sample id -> (origin, split) in the newest version
     refused: set[str]  # origins in quarantine
+    table: object = None  # lance.LanceDataset these were read from
+    skipped: set[str] = field(default_factory=set)  # sources of files that were not read again
+    became: dict[str, tuple[str, str]] = field(default_factory=dict)  # source -> sample id, origin
     seen: set[str] = field(default_factory=set)  # sample ids of this folder
     replaced: set[str] = field(default_factory=set)
     added: int = 0
@@ -109,6 +123,7 @@ class _Sorting:
     def wanted(self, row: dict) -> bool:
         "Is the row new or changed? Counts either way."
         origin, split = self.known.get(row["sample_id"], (None, None))
+        self.became[row["source"]] = row["sample_id"], row["origin"]
         self.seen.add(row["sample_id"])
         if row["origin"] == origin:
             self.unchanged += 1
@@ -128,12 +143,13 @@ class _Sorting:
 # %% ../../nbs/05d_data_ingestion.ipynb #8499ee88
 def _before(ws: Workspace, name: str) -> _Sorting:
     "What a dataset and its quarantine hold."
-    if not table_path(ws, name).is_dir():
+    if not has_table(ws, name):
         return _Sorting({}, set())
-    columns = ["sample_id", "origin", "split"]
-    rows = open_table(ws, name).to_table(columns=columns).to_pylist()
-    known = {row["sample_id"]: (row["origin"], row["split"]) for row in rows}
-    return _Sorting(known, set(quarantine(ws, name)["origin"].to_pylist()) - {None})
+    table = open_table(ws, name)
+    rows = table.to_table(columns=["sample_id", "origin", "split"])
+    ids, origins, splits = (column.to_pylist() for column in rows.columns)
+    known = dict(zip(ids, zip(origins, splits, strict=True), strict=True))
+    return _Sorting(known, set(refused_origins(ws, name)) - {None}, table)
 
 # %% ../../nbs/05d_data_ingestion.ipynb #0f2af1c9
 def _sorted_out(
@@ -149,8 +165,12 @@ def _sorted_out(
     for one in found:
         tick()
         if isinstance(one, Problem):
-            kept = sorting.problems.append if one.severity == "E" else None
-            kept(one) if kept else sorting.notes.append(one.message)
+            if one.severity != "E":
+                sorting.notes.append(one.message)
+            elif one.source not in sorting.skipped:  # else only the list it was given is too short
+                sorting.problems.append(one)
+            continue
+        if one.source in sorting.skipped:
             continue
         if sample_id(one.source) in sorting.seen:
             message = f"{one.source} was described more than once; the first description counts."
@@ -196,7 +216,7 @@ class Ingested:
     @property
     def ref(self) -> str:
         "The version as a reference."
-        return f"{self.name}@{self.version}"
+        return f"{self.name}{':' if '@' in self.name else '@'}{self.version}"
 
 # %% ../../nbs/05d_data_ingestion.ipynb #5633aba6
 def ingest(
@@ -204,37 +224,100 @@ def ingest(
     folder: str | Path,
     name: str,  # of the dataset; made if it is not there
     *,
-    format: str | None = None,  # a key of READERS, e.g. "coco"; default: seen from the folder
-    options: dict | None = None,  # more arguments of the reader, e.g. {"columns": {...}}
+    format: str | None = None,  # "image_folder", "gtsrb" or "coco"; default: seen from the folder
     source: str | None = None,  # first part of the samples' names; default: the folder's name
     split: str | None = None,  # "train", "val" or "test" for all samples of the folder
     facts: dict | None = None,  # facts of all samples of the folder, e.g. {"weather": "snow"}
     by: str | None = None,  # the person; default: ws.actor
     progress: Callable[[int], None] | None = None,  # called with the number of files so far
+    check: bool = False,  # read every file, even those that are as they were by size and times
 ) -> Ingested:
     "Read a folder into a dataset: one new version, or none if nothing is new."
     if split not in (None, "train", "val", "test"):
         raise DataError(f"Unknown split {split!r}. Pass 'train', 'val' or 'test'.")
-    found = read_folder(folder, format=format, source=source, options=options)
-    count = iter(range(1, 1 << 62))
+    read_folder(folder, format=format or "image_folder", source=source)  # refuses what is wrong
+    root = Path(folder).expanduser().resolve()
+    source = source or root.name or "root"
+    said = {"split": split, "facts": facts or {}}
+    memory = seen_path(ws, name, [os.fsencode(root).hex(), format, source, said])
     with writing(ws, name):
-        sorting = _before(ws, name)
-        parent = last_recorded(ws, name)
-        rows = _sorted_out(found, sorting, split=split, facts=facts or {},
+        for _ in range(4):
+            try:
+                return _ingested(ws, root, name, format=format, source=source, **said, by=by,
+                                 progress=progress, memory=memory, check=check)  # fmt: skip
+            except Overtaken:  # compared again with what is newest now
+                continue
+        return _ingested(ws, root, name, format=format, source=source, **said, by=by,
+                         progress=progress, memory=memory, check=check)  # fmt: skip
+
+# %% ../../nbs/05d_data_ingestion.ipynb #f90b6515
+def _ingested(ws: Workspace, root: Path, name: str, *, format, source, split, facts, by, progress,
+              memory: Path, check: bool) -> Ingested:  # fmt: skip
+    "Compare the folder with the newest version and write what is new."
+    count, sorting, listed = iter(range(1, 1 << 62)), _before(ws, name), {}
+    parent = last_recorded(ws, name)
+    with listing_once(listed):
+        seen = look(root, source, None if check or sorting.table is None else memory)
+        skip = _skip(seen, sorting, source)
+        if skip.any():
+            left = [path for path, same in zip(seen.files, skip, strict=True) if not same]
+            listed[root, source] = tuple(left), tuple(seen.problems)
+            format = format or seen.said["format"]
+        format = format or detect(root)
+        rest = not skip.any() or not all(map(is_document, left))
+        found = read_folder(root, format=format, source=source) if rest else ()
+        rows = _sorted_out(found, sorting, split=split, facts=facts,
                            tick=lambda: progress(next(count)) if progress else None,
                            keep=partial(put_blob, ws))  # fmt: skip
         batches = _batches(rows)
         first = next(batches, None)
-        if first is not None or not table_path(ws, name).is_dir():
-            append_rows(ws, name, _chain(first, batches), replace=sorting.replaced)
-        refused = [_refused(problem, by or ws.actor) for problem in sorting.problems]
-        put_quarantine(ws, name, refused)
-        now = resolve(ws, name)
-        result = Ingested(name, now.version, now.digest, sorting.added, sorting.unchanged,
-                          len(sorting.replaced), sorting.rejected + len(refused),
-                          tuple(sorting.notes))  # fmt: skip
-        _record(ws, result, parent=parent, folder=Path(folder), by=by)
+        if first is not None or sorting.table is None:
+            append_rows(ws, name, _chain(first, batches), replace=sorting.replaced,
+                        onto=sorting.table)  # fmt: skip
+    refused = [_refused(problem, by or ws.actor) for problem in sorting.problems]
+    put_quarantine(ws, name, refused)
+    now = resolve(ws, name)
+    earlier = _earlier(seen, sorting, skip)
+    notes = tuple(seen.said["notes"]) if skip.any() else tuple(sorting.notes)
+    result = Ingested(name, now.version, now.digest, sorting.added, sorting.unchanged,
+                      len(sorting.replaced), sorting.rejected + len(refused) + len(earlier),
+                      notes)  # fmt: skip
+    _record(ws, result, parent=parent, folder=root, by=by)
+    problems = earlier + [problem.source for problem in sorting.problems]
+    remember(memory, seen, source, became=sorting.became,
+             said={"format": format, "notes": notes, "problems": problems})  # fmt: skip
     return result
+
+# %% ../../nbs/05d_data_ingestion.ipynb #6553b1bb
+def _skip(seen: Seen, sorting: _Sorting, source: str) -> np.ndarray:  # (N,) bool
+    "Which files need not be read; they are counted as what they became."
+    if seen.same is None:
+        return np.zeros(len(seen.files), bool)
+    ids, origins = (seen.before[name].to_pylist() for name in ("sample_id", "origin"))
+    skip = seen.same.copy()
+    for k in np.flatnonzero(skip):
+        if not is_image(seen.files[k]):
+            skip[k] = False  # tables and documents are always read
+        elif origins[k] is not None:
+            same = sorting.known.get(ids[k], (None,))[0] == origins[k]
+            skip[k] = same or origins[k] in sorting.refused
+            sorting.unchanged += same
+            sorting.rejected += bool(skip[k]) and not same
+        if skip[k]:
+            name = source_of(source, seen.files[k])
+            sorting.skipped.add(name)
+            sorting.seen.add(ids[k])
+            sorting.became[name] = ids[k], origins[k]
+    return skip
+
+
+def _earlier(seen: Seen, sorting: _Sorting, skip: np.ndarray) -> list[str]:
+    "Sources of problems that were not looked at again."
+    if not skip.any():
+        return []
+    again = {problem.source for problem in sorting.problems} | sorting.became.keys()
+    known = {name for name, (one, _) in sorting.became.items() if one is None}
+    return [name for name in seen.said["problems"] if name not in again or name in known]
 
 # %% ../../nbs/05d_data_ingestion.ipynb #62d8406b
 def _chain(first: pa.RecordBatch | None, rest: Iterator) -> Iterator[pa.RecordBatch]:
@@ -255,7 +338,7 @@ def _refused(problem: Problem, by: str) -> dict:
 
 def last_recorded(ws: Workspace, name: str) -> Version | None:
     "The newest version that the ledger knows: the parent of what is made now, whatever crashed since."
-    every = reversed(versions(ws, name)) if table_path(ws, name).is_dir() else ()
+    every = newest_first(ws, name) if has_table(ws, name) else ()
     return next((v for v in every if acts(ws, touching=v.digest, limit=1)), None)
 
 

@@ -7,21 +7,16 @@ __all__ = ['MAKING', 'Fault', 'Verification', 'verify', 'Cleared', 'gc']
 
 # %% ../../nbs/05cd_data_keeping.ipynb #0be69c86
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from fastcore.test import test_eq
 
-from .branching import fork, restore
-from .leaves import SCHEMA, content_of, digest_of, leaf_of, sample_id
+from .leaves import content_of, digest_of, leaf_of
 from mlops_nb.data.store import (
     Version,
-    append_rows,
     file_hash,
     filesystem,
     is_remote,
@@ -34,11 +29,10 @@ from mlops_nb.data.store import (
     seal,
     sealed,
     storing,
-    versions,
     writing,
 )
 from ..ledger import acts, record
-from ..workspace import Workspace, open_workspace
+from ..workspace import Workspace
 
 # %% ../../nbs/05cd_data_keeping.ipynb #7602841d
 @dataclass(frozen=True)

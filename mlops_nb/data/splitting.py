@@ -231,7 +231,7 @@ def _divided(
 ) -> Split:
     "Divide what is newest."
     parent, table = last_recorded(ws, name), open_table(ws, name)
-    columns = [*ASKED, "label", *FACTS, "sample_id", "content"]
+    columns = [*ASKED, policy.get("stratify", "label"), "captured_at", "sample_id", "content"]
     rows = table.to_table(columns=list(dict.fromkeys(columns)))
     sides = pa.array(assign(rows, **policy), pa.string())
     _check_sides(rows, sides, name=name, group=policy["group"], fractions=policy["fractions"])

@@ -126,7 +126,7 @@ def writing(ws: Workspace, name: str) -> Iterator[None]:
         with storing(ws, dataset):
             seal(ws, dataset)
 
-
+# %% ../../nbs/05c_data_store.ipynb #d3da0adc
 @contextmanager
 def storing(
     ws: Workspace,
@@ -207,7 +207,7 @@ def _seal_of(path: str, text: bytes) -> dict[str, str]:
         "then the files it names count as never noted."
     )
 
-
+# %% ../../nbs/05c_data_store.ipynb #a37194e5
 def seal(
     ws: Workspace,
     name: str,
@@ -324,7 +324,7 @@ def append_rows(
     where = table_url(ws, name) if onto is None else onto
     with storing(ws, name, failed):
         new = lance.fragment.write_fragments(
-            reader, where, schema=SCHEMA, mode="append" if onto else "create",
+            reader, where, schema=SCHEMA, mode="append" if onto is not None else "create",
             storage_options=storage_options(ws))  # fmt: skip
         if onto is None:
             digest = digest_of(pa.chunked_array(leaves, pa.string()))
@@ -388,19 +388,22 @@ def update_rows(
     "Change some columns of some rows; images are neither read nor written."
 
     def once() -> int:
-        table, branch = onto or open_table(ws, name), name.partition("@")[2]
+        table = open_table(ws, name) if onto is None else onto
+        branch = name.partition("@")[2]
         if not values.num_rows:
             return table.version
         with storing(ws, name):
             ids = values["sample_id"].combine_chunks()
+            # Made from these very rows and as many as they are: it is every row.
+            all_of = onto is not None and len(ids) == table.count_rows()
             digest = note_of(table, branch).get("digest")
             if "leaf" in values.column_names or digest is None:
-                digest = _digest_with(table, values)
+                digest = _digest_with(table, values, all_of)
             parts = [_updated(fragment, values, ids) for fragment in table.get_fragments()]
             kept, fields = [part[0] for part in parts], {n for part in parts for n in part[1]}
             return commit(ws, table, kept, note={"digest": digest}, fields=fields)
 
-    return once() if onto else replayed(once)
+    return replayed(once) if onto is None else once()
 
 
 def _updated(fragment, values: pa.Table, ids: pa.Array) -> tuple:  # FragmentMetadata, columns
@@ -411,8 +414,10 @@ def _updated(fragment, values: pa.Table, ids: pa.Array) -> tuple:  # FragmentMet
     return fragment.update_columns(values, "sample_id", "sample_id")
 
 
-def _digest_with(table, values: pa.Table) -> str:
+def _digest_with(table, values: pa.Table, all_of: bool) -> str:
     "The digest after some leaves changed; values of samples that are not there count for nothing."
+    if "leaf" in values.column_names and all_of:
+        return digest_of(values["leaf"])
     old = table.to_table(columns=["leaf", "sample_id"])
     if "leaf" not in values.column_names:
         return digest_of(old["leaf"])

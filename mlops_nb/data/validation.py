@@ -269,9 +269,11 @@ def tag(
     with writing(ws, resolve(ws, ref).name):
         version = resolve(ws, ref)
         table = open_table(ws, version.name)
+        if tag in table.branches.list():
+            raise DataError(f"{tag!r} is a branch of {version.dataset}. Choose another tag.")
         taken = table.tags.list().get(tag)
         if taken:
-            there = resolve(ws, f"{version.name}@{tag}")
+            there = resolve(ws, f"{version.dataset}@{tag}")
             if there.digest != version.digest:
                 raise DataError(
                     f"{there.ref} already names {there.digest} and never moves. "
@@ -281,10 +283,10 @@ def tag(
         if not taken:
             table.tags.create(tag, version.version)
         mine = acts(ws, verb="tag", touching=version.digest)
-        if not any(act.facts["ref"] == f"{version.name}@{tag}" for act in mine):
+        if not any(act.facts["ref"] == f"{version.dataset}@{tag}" for act in mine):
             record(ws, "tag", by=by, inputs=[version.digest],
-                   facts={"ref": f"{version.name}@{tag}", "version": version.version})  # fmt: skip
-    return f"{version.name}@{tag}"
+                   facts={"ref": f"{version.dataset}@{tag}", "version": version.version})  # fmt: skip
+    return f"{version.dataset}@{tag}"
 
 # %% ../../nbs/05g_data_validation.ipynb #33fc6782
 def _check_taggable(ws: Workspace, version: Version):

@@ -1,0 +1,179 @@
+"""Versions beside their peers, A B A B in one process: dvc, hashing and copying; and how cost grows.
+
+python benchmarks/data_versions.py                    # growth table and ingest, default sizes
+python benchmarks/data_versions.py --dvc PATH/TO/dvc  # beside `dvc add`, from a venv of its own
+"""
+
+import argparse
+import hashlib
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from mlops_nb.data import diff, fork, ingest, merge, read, resolve, split
+from mlops_nb.data.leaves import SCHEMA, leaf_of
+from mlops_nb.data.store import append_rows, open_table, update_rows, writing
+from mlops_nb.workspace import open_workspace
+
+
+def timed(work) -> float:
+    "Seconds that a call takes."
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+# Rows without pixels
+
+
+def synthetic(start: int, n: int):
+    "Batches of rows whose hashes are made up: 50 frames a drive, three classes."
+    for low in range(start, start + n, 50_000):
+        ids = range(low, min(low + 50_000, start + n))
+        hashes = [hashlib.sha256(str(k).encode()).hexdigest() for k in ids]
+        columns = {name: pa.nulls(len(ids), SCHEMA.field(name).type) for name in SCHEMA.names}
+        columns["sample_id"] = pa.array([f"smp:{one}" for one in hashes])
+        columns["image_id"] = pa.array([f"img:{one}" for one in hashes])
+        columns["source"] = pa.array([f"synthetic/{k}.png" for k in ids])
+        columns["label"] = pa.array([("stop", "yield", "no_entry")[k % 3] for k in ids])
+        columns["drive"] = pa.array([f"drive-{k // 50}" for k in ids])
+        columns["weather"] = pa.array([("clear", "rain", "snow")[k // 50 % 3] for k in ids])
+        columns["content"] = pa.array(hashes)
+        columns["leaf"] = pa.array([leaf_of(one, None) for one in hashes])
+        columns["boxes"] = pa.array([[]] * len(ids), SCHEMA.field("boxes").type)
+        facts = pa.array(["{}"] * len(ids), pa.string())
+        columns["facts"] = pa.ExtensionArray.from_storage(SCHEMA.field("facts").type, facts)
+        yield pa.RecordBatch.from_arrays([columns[n] for n in SCHEMA.names], schema=SCHEMA)
+
+
+def growth(n: int) -> dict[str, float]:
+    "Every verb once, on n rows."
+    ws, seconds = open_workspace(tempfile.mkdtemp()), {}
+
+    def made():
+        with writing(ws, "big"):
+            append_rows(ws, "big", synthetic(0, n))
+
+    seconds["append"] = timed(made)
+    seconds["resolve"] = timed(lambda: resolve(ws, "big"))
+    seconds["tag"] = timed(lambda: open_table(ws, "big").tags.create("v1", 1))
+    seconds["fork"] = timed(lambda: fork(ws, "big", "night"))
+    seconds["split"] = timed(lambda: split(ws, "big@night"))
+    fork(ws, "big", "strata")
+    seconds["split, stratified"] = timed(lambda: split(ws, "big@strata", stratify="label"))
+    where = "weather = 'snow' and label = 'stop'"
+    seconds["query"] = timed(lambda: read(ws, "big", where=where, columns=["sample_id"]))
+    some = read(ws, "big", columns=["sample_id"])["sample_id"].slice(0, n // 100)
+    values = pa.table({"sample_id": some, "label": ["mended"] * len(some),
+                       "content": ["0" * 64] * len(some), "leaf": [leaf_of("0" * 63 + str(k % 10), str(k)) for k in range(len(some))]})  # fmt: skip
+    seconds["update 1 %"] = timed(lambda: update_rows(ws, "big", values))
+    seconds["diff, 1 % changed"] = timed(lambda: diff(ws, "big@v1", "big"))
+    seconds["diff, all splits changed"] = timed(lambda: diff(ws, "big", "big@night"))
+    fork(ws, "big", "few")
+    with writing(ws, "big"):
+        append_rows(ws, "big@few", synthetic(n, n // 100))
+    seconds["merge 1 % new"] = timed(lambda: merge(ws, "big@few", into="big"))
+    shutil.rmtree(ws.root)
+    return seconds
+
+
+# Folders beside peers
+
+
+def folder_of(n: int, size: int) -> Path:
+    "n files of about size bytes that look like JPEG."
+    root, rng = Path(tempfile.mkdtemp(), "images"), np.random.default_rng(0)
+    for k in range(n):
+        path = root / f"class{k % 20}" / f"{k}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\xff\xd8\xff\xe0" + rng.bytes(size))
+    return root
+
+
+def hash_and_copy(folder: Path, target: Path):
+    "Read every file, hash it, write it elsewhere: no versions, no table, no commit."
+    target.mkdir()
+    for path in sorted(folder.rglob("*.jpg")):
+        data = path.read_bytes()
+        (target / hashlib.sha256(data).hexdigest()).write_bytes(data)
+
+
+def dvc_repository(dvc: str, folder: Path) -> Path:
+    "An empty dvc repository with the folder in it; its cache links nothing."
+    home = Path(tempfile.mkdtemp())
+    subprocess.run([dvc, "init", "--no-scm", "-q"], cwd=home, check=True)
+    subprocess.run([dvc, "config", "cache.type", "copy"], cwd=home, check=True)
+    shutil.copytree(folder, home / "images")
+    return home
+
+
+def bytes_below(path: Path) -> int:
+    "Size of all files below a folder."
+    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+
+
+def beside(folder: Path, dvc: str | None) -> dict[str, float]:
+    "One round on a fresh place."
+    place, seconds = Path(tempfile.mkdtemp()), {}
+    ws = open_workspace(place / "ws")
+    seconds["hash and copy"] = timed(lambda: hash_and_copy(folder, place / "copy"))
+    seconds["ingest + commit"] = timed(lambda: ingest(ws, folder, "signs"))
+    before = bytes_below(ws.root)
+    files = sorted(folder.rglob("*.jpg"))
+    for path in files[::100]:
+        path.write_bytes(path.read_bytes()[:-1] + os.urandom(1))
+    time.sleep(2.5)  # a file younger than two seconds is never trusted
+    seconds["second, 1 % changed"] = timed(lambda: ingest(ws, folder, "signs"))
+    seconds["extra bytes, share"] = bytes_below(ws.root) / before - 1
+    seconds["third, nothing changed"] = timed(lambda: ingest(ws, folder, "signs"))
+    seconds["diff"] = timed(lambda: diff(ws, "signs@1", "signs"))
+    seconds["fork"] = timed(lambda: fork(ws, "signs", "night"))
+    if dvc:
+        home = dvc_repository(dvc, folder)
+        add = [dvc, "add", "-q", "images"]
+        seconds["dvc add"] = timed(lambda: subprocess.run(add, cwd=home, check=True))
+        shutil.rmtree(home)
+    shutil.rmtree(place)
+    return seconds
+
+
+def main():
+    "Measure, print."
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dvc", help="the dvc command of another environment")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--small", type=int, default=20_000)
+    parser.add_argument("--large", type=int, default=400)
+    asked = parser.parse_args()
+    table = {n: growth(n) for n in asked.rows}
+    for name in next(iter(table.values()), {}):
+        print(f"{name:26}", *(f"{n:,} rows {table[n][name]:8.3f} s  " for n in asked.rows))
+    print(f"most memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    for n, size in ((asked.small, 3_000), (asked.large, 2 << 20)):
+        if not n:
+            continue
+        folder = folder_of(n, size)
+        rounds = [beside(folder, asked.dvc) for _ in range(asked.rounds)]
+        median = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
+        print(f"\n{n:,} files of {size:,} bytes, median of {asked.rounds} rounds")
+        for name, value in median.items():
+            print(f"{name:26} {value:8.3f}")
+        whole = median["ingest + commit"]
+        print(f"ingest / hash and copy     {whole / median['hash and copy']:8.2f}")
+        print(f"second / first             {median['second, 1 % changed'] / whole:8.3f}")
+        if asked.dvc:
+            print(f"dvc add / ingest           {median['dvc add'] / whole:8.2f}")
+        shutil.rmtree(folder.parent)
+
+
+if __name__ == "__main__":
+    main()
