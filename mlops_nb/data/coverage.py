@@ -18,7 +18,7 @@ from statistics import NormalDist
 import numpy as np
 
 from .finding import Finding
-from .streams import numbers, parsed, times
+from .streams import numbers, parsed, times, unhurried
 from ..stats import clustered_mean
 
 # %% ../../nbs/05f7_data_coverage.ipynb #459e5d48
@@ -315,6 +315,7 @@ def check_quotas(rows: list[dict], limits: CoverageLimits) -> Iterator[Finding]:
                           "Let the fleet look for it.")  # fmt: skip
 
 # %% ../../nbs/05f7_data_coverage.ipynb #feb3ca27
+@unhurried()
 def check(
     rows: list[dict],  # of SCHEMA without image
     limits: CoverageLimits = CoverageLimits(),

@@ -13,7 +13,7 @@ import numpy as np
 
 from .finding import Finding, about
 from .sensors import SensorLimits, matrix, mount_faults, rigs
-from .streams import by_drive, growing, number, numbers, parsed, streams
+from .streams import by_drive, growing, number, numbers, parsed, streams, unhurried
 
 # %% ../../nbs/05f6a_data_motion.ipynb #ec57f76a
 CHECKS = {
@@ -196,6 +196,7 @@ def check_units(rows: list[dict], limits: MotionLimits) -> Iterator[Finding]:
                           "Turn the mounting into camera axes: right, down, forward.")  # fmt: skip
 
 # %% ../../nbs/05f6a_data_motion.ipynb #b8fa7468
+@unhurried()
 def check(
     rows: list[dict],  # of SCHEMA without image
     limits: MotionLimits = MotionLimits(),

@@ -19,7 +19,7 @@ import numpy as np
 from .coverage import clips_of
 from .finding import Finding, about
 from .store import content_of, digest_of, leaf_of
-from .streams import parsed
+from .streams import parsed, unhurried
 from ..stats import holm, ks_two_sample
 
 # %% ../../nbs/05f9_data_origins.ipynb #013b0455
@@ -400,6 +400,7 @@ def check_triggers(
                       "who brought them.")  # fmt: skip
 
 # %% ../../nbs/05f9_data_origins.ipynb #da7c7381
+@unhurried()
 def check(
     rows: list[dict],  # of SCHEMA without image
     limits: OriginLimits = OriginLimits(),

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from .finding import Finding, about
-from .streams import numbers, parsed, seconds, times
+from .streams import numbers, parsed, seconds, times, unhurried
 
 # %% ../../nbs/05f8_data_rights.ipynb #925c407f
 CHECKS = {
@@ -211,44 +211,58 @@ def secrets_in(
     return found
 
 # %% ../../nbs/05f8_data_rights.ipynb #722b708c
-def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
-    "Every text below a value, and where it stands."
-    if isinstance(value, str):
-        yield name, value
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            yield name, str(key)
-            yield from _texts(one, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _texts(one, name)
+_DEEP = frozenset((str, dict, list, tuple))
+_OWN = re.compile(r"(?:blob|img|smp|data):[0-9a-f]+|[0-9T:.-][0-9T:.+-]*Z?|[a-z_ ]*")
 
 
-_OWN = re.compile(r"(?:blob|img|smp|data):[0-9a-f]+|[0-9T:.+-]+Z?|[a-z_ ]*")
+def _texts(where: str, value: object) -> Iterator[tuple[str, str]]:
+    "Every text below a value, keys too, and where it stands."
+    stack = [(where, value)]
+    while stack:
+        where, value = stack.pop()
+        if isinstance(value, str):
+            yield where, value
+        elif isinstance(value, dict):
+            stack += [(where, key) for key in value]
+            stack += [(f"{where}.{k}", v) for k, v in value.items() if type(v) in _DEEP]
+        else:
+            stack += [(where, v) for v in value if type(v) in _DEEP]
 
 
 def check_secrets(rows: list[dict], limits: RightLimits) -> Iterator[Finding]:
     "G4: does no name or fact hold what must not leave the house?"
     known: dict[str, list[str]] = {}  # most texts are in thousands of rows
-    plain = ("label", "drive", "track", "sensor", "weather", "light", "road", "region")
+    plain: set[int] = set()  # calibrations without any; equal ones are one object
+    columns = ("label", "drive", "track", "sensor", "weather", "light", "road", "region")
     for row in rows:
-        said = {"file name": row["source"], "facts": row["facts"]}
-        said |= {name: row[name] for name in plain if row.get(name)}
-        said["boxes"] = [[box["class"], box.get("track"), box.get("more")] for box in row["boxes"]]
+        facts, mount = row["facts"], row["facts"].get("calibration")
+        if id(mount) in plain:
+            facts = {name: value for name, value in facts.items() if name != "calibration"}
+        said = {"file name": row["source"], "fact": facts}
+        said |= {name: row[name] for name in columns if row.get(name)}
+        boxes = [(box["class"], box.get("track"), box.get("more") or "") for box in row["boxes"]]
+        said["boxes"] = [one for box in boxes for one in box if one]
         places: dict[str, str] = {}
-        for where, text in _texts(said):
-            if text not in known:
-                number_plate = None if where == "file name" else limits.plate
-                # a telephone number begins with + or 00, which plain numbers and times do not
-                own = _OWN.fullmatch(text) and not text.startswith(("+", "00"))
-                known[text] = [] if own else secrets_in(text, number_plate)
-            places |= dict.fromkeys(known[text], where)
+        for name, value in said.items():
+            for where, text in _texts(name, value):
+                if text not in known:
+                    plate = None if name == "file name" else limits.plate
+                    # a telephone number begins with + or 00, which our numbers and times do not
+                    own = _OWN.fullmatch(text) and not text.startswith("00")
+                    known[text] = [] if own else secrets_in(text, plate)
+                if known[text]:
+                    places |= dict.fromkeys(known[text], where)
+        if isinstance(mount, dict) and not any(
+            w.startswith("fact.calibration") for w in places.values()
+        ):
+            plain.add(id(mount))
         for kind, where in places.items():
-            yield about(row, "G4", "W", f"There is {kind} in its {where.replace('facts.', 'fact ')}.",
+            yield about(row, "G4", "W", f"There is {kind} in its {where.replace('fact.', 'fact ')}.",
                         "Take it out and ingest again; a key that was stored must be "
                         "revoked.")  # fmt: skip
 
 # %% ../../nbs/05f8_data_rights.ipynb #78d0008e
+@unhurried()
 def check(
     rows: list[dict],  # of SCHEMA without image
     limits: RightLimits = RightLimits(),

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .finding import Finding, about
-from .streams import numbers, parsed, times
+from .streams import numbers, parsed, times, unhurried
 
 # %% ../../nbs/05f6_data_sensors.ipynb #8d291aed
 CHECKS = {
@@ -65,7 +65,7 @@ def check_sync(rows: list[dict], limits: SensorLimits) -> Iterator[Finding]:
     for k, frame in enumerate(numbers(rows, "frame").tolist()):
         if rows[k].get("drive") and not np.isnan(frame + at[k]):
             moments[rows[k]["drive"], frame].append(k)
-    for members in moments.values():
+    for members in (own for own in moments.values() if len(own) > 1):
         off = at[members] - np.median(at[members])
         for k in np.flatnonzero(np.abs(off) > most / 2) if np.ptp(off) > most else ():
             yield about(rows[members[k]], "E1", "E", f"It is {1000 * off[k]:+.1f} ms from the middle of "
@@ -304,6 +304,7 @@ def check_frame_tree(rows: list[dict], limits: SensorLimits) -> Iterator[Finding
                           "Publish every static transform once, each frame under one parent.")  # fmt: skip
 
 # %% ../../nbs/05f6_data_sensors.ipynb #1bfafff6
+@unhurried()
 def check(
     rows: list[dict],  # of SCHEMA without image
     limits: SensorLimits = SensorLimits(),

@@ -17,7 +17,7 @@ import numpy as np
 
 from .finding import Finding, about
 from .sensors import intrinsics, matrix, sound
-from .streams import parsed
+from .streams import parsed, unhurried
 from ..workspace import MlopsError
 
 # %% ../../nbs/05f6b_data_sweeps.ipynb #293d7f06
@@ -379,6 +379,7 @@ def check_ground(
                             "limit.", "Check pitch and roll of the lidar's mounting.")  # fmt: skip
 
 # %% ../../nbs/05f6b_data_sweeps.ipynb #c9f3a4b0
+@unhurried()
 def check(
     rows: list[dict],  # of SCHEMA without image
     limits: SweepLimits = SweepLimits(),

@@ -15,7 +15,17 @@ from typing import NamedTuple
 import numpy as np
 
 from .finding import Finding, about
-from .streams import Stream, by_drive, growing, number, parsed, seconds, streams, times
+from mlops_nb.data.streams import (
+    Stream,
+    by_drive,
+    growing,
+    number,
+    parsed,
+    seconds,
+    streams,
+    times,
+    unhurried,
+)
 
 # %% ../../nbs/05f5a_data_tracks.ipynb #59bcbd2a
 CHECKS = {
@@ -385,6 +395,7 @@ def check_label_times(rows: list[dict], limits: TrackLimits) -> Iterator[Finding
                         "Mend one of the two times.")  # fmt: skip
 
 # %% ../../nbs/05f5a_data_tracks.ipynb #cc7fb3bc
+@unhurried()
 def check(
     rows: list[dict],  # of SCHEMA without image
     limits: TrackLimits = TrackLimits(),
