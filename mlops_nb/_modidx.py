@@ -221,6 +221,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                           'mlops_nb.data.validation.validate': ( 'data_validation.html#validate',
                                                                                  'mlops_nb/data/validation.py')},
             'mlops_nb.data.vectors': { 'mlops_nb.data.vectors._engine': ('data_vectors.html#_engine', 'mlops_nb/data/vectors.py'),
+                                       'mlops_nb.data.vectors._exists': ('data_vectors.html#_exists', 'mlops_nb/data/vectors.py'),
                                        'mlops_nb.data.vectors._matrix': ('data_vectors.html#_matrix', 'mlops_nb/data/vectors.py'),
                                        'mlops_nb.data.vectors.append_vectors': ( 'data_vectors.html#append_vectors',
                                                                                  'mlops_nb/data/vectors.py'),
