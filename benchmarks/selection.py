@@ -179,20 +179,19 @@ def labelling(root: Path, seeds: int) -> None:
             chance = statistics.fmean(map(accuracy, picks))
             base.append(chance)
             how = {"clips": clips, "per_clip": 2}
-            gain["cover centre"].append(
-                accuracy(k_centre(vectors[pool], budget, **how)[0]) - chance
-            )
+            gain["cover centre"].append(accuracy(k_centre(vectors[pool], budget, **how)[0]))
             rows = facility(vectors[pool], budget, seed=seed, **how)[0]
-            gain["cover facility"].append(accuracy(rows) - chance)
+            gain["cover facility"].append(accuracy(rows))
             half = picks[0][: budget // 2]
             scores = classify(vectors[pool[half]], classes[pool[half]], vectors[pool])
             value = doubt(scores, "margin")
             value[half] = -1
             rest = np.argsort(-value, kind="stable")[: budget - budget // 2]
-            gain["uncertain margin"].append(accuracy(np.r_[half, rest]) - chance)
+            gain["uncertain margin"].append(accuracy(np.r_[half, rest]))
         print(f"  {budget} labels: chance {statistics.fmean(base):.3f}")
         for name, values in gain.items():
-            shown = clustered_bootstrap(np.array(values), [str(s) for s in range(seeds)])
+            gained, pools = np.subtract(values, base), [str(s) for s in range(seeds)]
+            shown = clustered_bootstrap(gained, pools, statistic=np.mean)
             print(f"    {name:18} {shown}")
 
 
@@ -214,7 +213,7 @@ def embedding() -> None:
             with ThreadPoolExecutor() as pool:
                 list(pool.map(lambda data: decode(data).shape, files, chunksize=32))
             middle = time.perf_counter()
-            fresh = type(encoder)(**vars(encoder) | {"digest": f"enc:{number:064d}"})
+            fresh = type(encoder)(**vars(encoder) | {"digest": "enc:" + str(number) * 64})
             embed(ws, "frames", encoder=fresh)
             rounds.append((middle - start, time.perf_counter() - middle))
         only, all_ = (statistics.median(part) for part in zip(*rounds, strict=True))

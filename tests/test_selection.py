@@ -223,6 +223,21 @@ def test_a_killed_embed_goes_on_where_it_was(ws, tmp_path):
     assert column(similar(ws, "films", to=picture(7), k=1), "sample_id") == first
 
 
+def test_a_crash_before_the_first_commit_leaves_nothing_in_the_way(films):
+    path = vectors_path(films, "films", selection.shipped_encoder().digest)
+    (path / "data").mkdir(parents=True)
+    (path / "data" / "half.lance").write_bytes(b"begun")
+    assert embed(films, "films").computed == 48
+    assert embed(films, "films").computed == 0
+
+
+def test_a_cache_made_again_with_other_images_is_read_anew(films):
+    rain, fog = "weather = 'rain'", "weather = 'fog'"
+    for where in (rain, fog, rain):
+        drop_vectors(films, "films")
+        assert similar(films, "films", to=picture(1), k=3, where=where).num_rows == 3
+
+
 def test_a_damaged_cache_says_that_it_may_be_deleted(films):
     path = vectors_path(films, "films", selection.shipped_encoder().digest)
     embed(films, "films")

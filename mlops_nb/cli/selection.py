@@ -92,7 +92,7 @@ def uncertain(ref: str, model: str, by: str, k: int, where: str | None, per_clip
 @cli.command()
 @click.argument("ref")
 @click.option(
-    "--by", type=click.Choice(["centre", "facility"]), default="centre", show_default=True
+    "--by", type=click.Choice(["facility", "centre"]), default="facility", show_default=True
 )
 @click.option("--had", help="SQL: samples one has already.")
 @_choosing

@@ -33,6 +33,11 @@ def vectors_path(
     return ws.path("data", check_name(name), f"vectors-{encoder[4:20]}.lance")
 
 
+def _exists(path: Path) -> bool:
+    "Was anything ever committed there? A crash may leave a folder without."
+    return any((path / "_versions").glob("*"))
+
+
 @contextmanager
 def computing(ws: Workspace, name: str) -> Iterator[None]:
     "Hold the lock of a dataset's vectors; the samples' own lock stays free for writers."
@@ -69,7 +74,7 @@ def append_vectors(
     vectors = pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
     table = pa.table({"image_id": pa.array(ids, pa.string()), "vector": vectors})
     with _engine(path):
-        lance.write_dataset(table, str(path), mode="append" if path.is_dir() else "create")
+        lance.write_dataset(table, str(path), mode="append" if _exists(path) else "create")
 
 
 def known_vectors(ws: Workspace, name: str, encoder: str) -> set[str]:
@@ -77,7 +82,7 @@ def known_vectors(ws: Workspace, name: str, encoder: str) -> set[str]:
     import lance
 
     path = vectors_path(ws, name, encoder)
-    if not path.is_dir():
+    if not _exists(path):
         return set()
     with _engine(path):
         return set(lance.dataset(str(path)).to_table(columns=["image_id"])["image_id"].to_pylist())
@@ -92,7 +97,7 @@ def drop_vectors(ws: Workspace, name: str) -> int:
 
 # %% ../../nbs/05k_data_vectors.ipynb #26bc772b
 @lru_cache(maxsize=2)
-def _matrix(path: str, version: int) -> tuple[dict[str, int], np.ndarray]:
+def _matrix(path: str, version: int, at: int) -> tuple[dict[str, int], np.ndarray]:
     "Row number of each image id, and the vectors (N, D) float32."
     import lance
 
@@ -117,7 +122,10 @@ def read_vectors(
     path = vectors_path(ws, name, encoder)
     try:
         with _engine(path):
-            where, matrix = _matrix(str(path), lance.dataset(str(path)).version)
+            at = (
+                (path / "_versions").stat().st_mtime_ns
+            )  # a table deleted and made again is another
+            where, matrix = _matrix(str(path), lance.dataset(str(path)).version, at)
         return matrix[[where[image] for image in ids]]
     except KeyError as err:
         raise DataError(f"{err.args[0]} has no vector yet. Embed the dataset first.") from err

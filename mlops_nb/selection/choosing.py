@@ -353,7 +353,7 @@ def cover(
     ref: str,  # a dataset, or one of its versions
     *,
     k: int = 10,  # samples wanted
-    by: str = "centre",  # or "facility"
+    by: str = "facility",  # or "centre"
     where: str | None = None,  # SQL: choose among these samples only
     had: str | None = None,  # SQL: samples one has already, e.g. "label is not null"
     per_clip: int | None = 2,  # at most so many of one clip, beside those one has
