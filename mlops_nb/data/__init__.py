@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "checks": "CHECKS Contract check".split(),
         "validation": "Validation findings tag validate".split(),
         "browsing": "Browser browse".split(),
+        "collecting": "Collected collect".split(),
         "loading": "Samples Shuffle samples".split(),
     },
 )
