@@ -18,7 +18,10 @@ _ROOMS = {
         "Act record acts verify_ledger lineage ancestors descendants blame "
         "Proposal Approval propose approve reject"
     ),
-    "data": "ingest validate split tag read resolve versions digest quarantine datasets browse",
+    "data": (
+        "ingest validate split tag read resolve versions digest quarantine datasets browse "
+        "Contract set_contract release mend"
+    ),
     "pipeline": "Step Output Run run emit outputs parameters template",
     "model": "Bundle export store_bundle load_bundle predict predict_table",
     "evaluate": "Report Policy Decision Comparison evaluate compare gate",

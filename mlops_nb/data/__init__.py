@@ -12,8 +12,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "ingestion": "Ingested ingest".split(),
         "splitting": "Split split".split(),
         "finding": "Finding".split(),
-        "checks": "CHECKS Contract check".split(),
+        "measuring": "measure".split(),
+        "contracts": "Contract Sensor contract set_contract".split(),
+        "checks": "CHECKS check".split(),
         "validation": "Validation findings tag validate".split(),
+        "review": "Returned mend release waiting".split(),
+        "reporting": "validation_report".split(),
         "browsing": "Browser browse".split(),
     },
 )
