@@ -2,9 +2,12 @@
 
 d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_url': '', 'lib_path': 'mlops_nb'},
   'syms': { 'mlops_nb.cli.data': { 'mlops_nb.cli.data.browse': ('cli_data.html#browse', 'mlops_nb/cli/data.py'),
+                                   'mlops_nb.cli.data.contract': ('cli_data.html#contract', 'mlops_nb/cli/data.py'),
                                    'mlops_nb.cli.data.demo': ('cli_data.html#demo', 'mlops_nb/cli/data.py'),
                                    'mlops_nb.cli.data.ingest': ('cli_data.html#ingest', 'mlops_nb/cli/data.py'),
+                                   'mlops_nb.cli.data.mend': ('cli_data.html#mend', 'mlops_nb/cli/data.py'),
                                    'mlops_nb.cli.data.quarantine': ('cli_data.html#quarantine', 'mlops_nb/cli/data.py'),
+                                   'mlops_nb.cli.data.release': ('cli_data.html#release', 'mlops_nb/cli/data.py'),
                                    'mlops_nb.cli.data.render': ('cli_data.html#render', 'mlops_nb/cli/data.py'),
                                    'mlops_nb.cli.data.split': ('cli_data.html#split', 'mlops_nb/cli/data.py'),
                                    'mlops_nb.cli.data.tag': ('cli_data.html#tag', 'mlops_nb/cli/data.py'),

@@ -39,7 +39,7 @@ class SplitRules:
     fractions: dict[str, float] = field(default_factory=dict)  # empty: what `split` takes
     seed: int = 0
 
-
+# %% ../../nbs/05fy_data_contracts.ipynb #0a2ebc96
 @dataclass(frozen=True)
 class Contract:
     "What a dataset is held to; see `from_toml`."
