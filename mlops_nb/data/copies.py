@@ -280,7 +280,7 @@ def _close_in_time(rows: list[dict], limits: CopyLimits) -> Iterator[tuple[dict,
         facts = row.get("facts") or ""
         vehicle = json.loads(facts).get("vehicle") if '"vehicle"' in facts else None
         at = _seconds(row)
-        if row["split"] and at == at:
+        if row["split"] and not np.isnan(at):
             streams[vehicle or row.get("sensor") or ""].append((at, row))
     for stream in streams.values():
         stream.sort(key=lambda pair: pair[0])

@@ -20,7 +20,8 @@ from .checks import CHECKS
 from .finding import Finding
 from .store import open_table, quarantine, resolve
 from .validation import Validation, validate
-from ..images.pixels import decode, draw_boxes, encode as encoded, resize
+from ..images.pixels import decode, draw_boxes, resize
+from ..images.pixels import encode as encoded
 from ..workspace import Workspace, write_atomic
 
 # %% ../../nbs/05gb_data_reporting.ipynb #a7d5be1d
