@@ -20,7 +20,8 @@ _ROOMS = {
     ),
     "data": (
         "ingest validate split tag read resolve versions digest quarantine datasets browse collect "
-        "samples Shuffle scan query fork branches diff merge restore verify gc"
+        "samples Shuffle scan query fork branches diff merge restore verify gc write_dataset "
+        "Contract set_contract release mend"
     ),
     "pipeline": "Step Output Run run emit outputs parameters template",
     "model": "Bundle export store_bundle load_bundle predict predict_table",

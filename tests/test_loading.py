@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_nb.data import Shuffle, ingest, read, resolve, samples, scan
-from mlops_nb.data.measuring import measure
 from mlops_nb.data.loading import order_of
+from mlops_nb.data.measuring import measure
 from mlops_nb.data.scanning import Rows, numbers, spread
 from mlops_nb.data.store import MEASURES, Version, remove_rows
 from mlops_nb.images.pixels import decode, encode

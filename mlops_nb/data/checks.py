@@ -11,10 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import mlops_nb.data.annotations as annotations
-import mlops_nb.data.copies as copies
-import mlops_nb.data.frames as frames
-import mlops_nb.data.labels as labels
+from . import annotations, copies, frames, labels
 from .contracts import Contract
 from .finding import Finding
 
@@ -57,12 +54,13 @@ def _given(contract: Contract) -> dict[str, Any]:
 # %% ../../nbs/05fz_data_checks.ipynb #4ad4632b
 def check(
     rows: list[dict],  # rows of SCHEMA without image, measured (see `measure`)
-    contract: Contract = Contract(),
+    contract: Contract | None = None,  # default: Contract()
     *,
     released: Mapping[tuple[str, str], str] | None = None,  # (sample id, check) -> by whom and why
     **more: Any,  # what single groups ask for by name: trained, predictions ...
 ) -> list[Finding]:  # group by group
     "Run every check over the rows of a version."
+    contract = contract or Contract()
     found, given = [], _given(contract) | {k: v for k, v in more.items() if v is not None}
     for name, part in PARTS.items():
         asked = inspect.signature(part.check).parameters

@@ -39,7 +39,7 @@ class SplitRules:
     fractions: dict[str, float] = field(default_factory=dict)  # empty: what `split` takes
     seed: int = 0
 
-
+# %% ../../nbs/05fy_data_contracts.ipynb #0a2ebc96
 @dataclass(frozen=True)
 class Contract:
     "What a dataset is held to; see `from_toml`."
@@ -50,10 +50,10 @@ class Contract:
     off: dict[str, str] = field(default_factory=dict)  # check -> why it is not run
     sensors: dict[str, Sensor] = field(default_factory=dict)
     split: SplitRules = SplitRules()
-    frames: FrameLimits = FrameLimits()
-    copies: CopyLimits = CopyLimits()
-    annotations: AnnotationLimits = AnnotationLimits()
-    labels: LabelLimits = LabelLimits()
+    frames: FrameLimits = field(default_factory=FrameLimits)
+    copies: CopyLimits = field(default_factory=CopyLimits)
+    annotations: AnnotationLimits = field(default_factory=AnnotationLimits)
+    labels: LabelLimits = field(default_factory=LabelLimits)
 
     @classmethod
     def from_toml(cls, text: str) -> "Contract":

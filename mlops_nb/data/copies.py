@@ -184,7 +184,7 @@ def _hashes(rows: list[dict], name: str = "hash") -> np.ndarray:
 def _clip(row: dict) -> str:
     return row.get("clip") or row.get("drive") or row.get("track") or row["image_id"]
 
-
+# %% ../../nbs/05f3_data_copies.ipynb #8f0b6541
 def check_near(rows: list[dict], limits: CopyLimits) -> Iterator[Finding]:
     "B2, B3: nearly the same picture in two clips, or in two splits."
     rows = sorted(_hashed(rows, limits), key=lambda row: (_RANK[row["split"]], row["source"]))
@@ -280,7 +280,7 @@ def _close_in_time(rows: list[dict], limits: CopyLimits) -> Iterator[tuple[dict,
         facts = row.get("facts") or ""
         vehicle = json.loads(facts).get("vehicle") if '"vehicle"' in facts else None
         at = _seconds(row)
-        if row["split"] and at == at:
+        if row["split"] and not np.isnan(at):
             streams[vehicle or row.get("sensor") or ""].append((at, row))
     for stream in streams.values():
         stream.sort(key=lambda pair: pair[0])

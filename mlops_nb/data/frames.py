@@ -12,11 +12,11 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from .finding import Finding, about
-from .store import leaf
 
 # %% ../../nbs/05f1_data_frames.ipynb #faeb7632
 CHECKS = {
@@ -239,7 +239,7 @@ def check_frozen(rows: list[dict], limits: FrameLimits) -> Iterator[Finding]:
     "A12: the same pixels twice in a row."
     for (drive, _), stream in in_order(rows).items():
         first, run = None, 0
-        for before, row in zip(stream, stream[1:], strict=False):
+        for before, row in pairwise(stream):
             if _pixels_of(before) != _pixels_of(row):
                 run = 0
                 continue

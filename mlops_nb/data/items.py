@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['IMAGES', 'DOCUMENTS', 'RECORDINGS', 'SPLITS', 'MAX_BYTES', 'FACTS', 'PLACE', 'Box', 'Item', 'Problem', 'source_of',
-           'is_image', 'is_document', 'scan', 'note', 'load', 'utc', 'tidy_facts']
+           'is_image', 'is_document', 'listing_once', 'scan', 'note', 'load', 'utc', 'tidy_facts']
 
 # %% ../../nbs/05a_data_items.ipynb #cb031e9d
 import math
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +62,7 @@ class Problem:
 # %% ../../nbs/05a_data_items.ipynb #3a1581db
 IMAGES = ".jpg .jpeg .jpe .png .bmp .dib .ppm .pgm .pbm .pnm .tif .tiff .webp .gif .jp2 .j2k"
 DOCUMENTS = ".md .rst .txt .csv .tsv .json .xml .yaml .yml .toml .html .pdf .ipynb .py .log"
+_IMAGES, _DOCUMENTS = frozenset(IMAGES.split()), frozenset(DOCUMENTS.split())
 RECORDINGS = ".mcap .bag .db3"  # drives: many frames in one file
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val",
           "validation": "val", "test": "test", "testing": "test"}  # fmt: skip
@@ -73,20 +76,23 @@ def source_of(source: str, relative: str) -> str:
 
 def is_image(relative: str) -> bool:
     "Does the name end like that of an image?"
-    return Path(relative).suffix.lower() in IMAGES.split()
+    return os.path.splitext(relative)[1].lower() in _IMAGES
 
 
 def is_document(relative: str) -> bool:
     "Is it text that comes along with data sets: labels, readme, licence?"
-    path = Path(relative)
-    named = path.name.upper().startswith(("LICENSE", "LICENCE", "README", "COPYING", "NOTICE"))
-    return named or path.suffix.lower() in DOCUMENTS.split()
+    name = relative.rpartition("/")[2]
+    named = name.upper().startswith(("LICENSE", "LICENCE", "README", "COPYING", "NOTICE"))
+    return named or os.path.splitext(name)[1].lower() in _DOCUMENTS
 
 # %% ../../nbs/05a_data_items.ipynb #da389cf3
-def _refusal(path: Path, root: Path) -> tuple[str, str, str] | None:
+def _refusal(entry: os.DirEntry, root: Path) -> tuple[str, str, str] | None:
     "Check id, message and remedy if this cannot be taken as a file of the folder."
-    here = path.lstat()
+    here = entry.stat(follow_symlinks=False)
+    if stat.S_ISREG(here.st_mode) and here.st_size <= MAX_BYTES:
+        return None
     if stat.S_ISLNK(here.st_mode):
+        path = Path(entry.path)
         try:
             target = path.resolve(strict=True)
         except (OSError, RuntimeError) as err:  # RuntimeError: a circle, before Python 3.13
@@ -108,35 +114,56 @@ def _refusal(path: Path, root: Path) -> tuple[str, str, str] | None:
     return None
 
 # %% ../../nbs/05a_data_items.ipynb #ed669cae
+_LISTED: ContextVar[dict | None] = ContextVar("listed", default=None)
+
+
+@contextmanager
+def listing_once(
+    listed: dict | None = None,  # (root, source) -> (files, problems), as `scan` gives them
+) -> Iterator[None]:
+    "Within it a folder is listed once."
+    token = _LISTED.set({} if listed is None else listed)
+    try:
+        yield
+    finally:
+        _LISTED.reset(token)
+
+# %% ../../nbs/05a_data_items.ipynb #79af21bb
 def scan(
     root: Path,  # a folder, resolved
     source: str,  # what the folder is called in names of samples
 ) -> tuple[list[str], list[Problem]]:  # paths below the folder, sorted; what was refused
     "Every file below a folder, and a problem for each thing that is none."
-    found, problems, hidden = [], [], 0
-
-    def refuse(relative: str, reason: tuple[str, str, str]):
-        problems.append(Problem(source_of(source, relative), *reason))
-
-    def unreadable(err: OSError):
-        relative = Path(err.filename).relative_to(root).as_posix()
-        refuse(relative, ("A1", f"The folder cannot be listed: {err.strerror}.", "Mend its mode."))
-
-    for here, folders, files in os.walk(root, onerror=unreadable):
-        hidden += sum(name.startswith(".") for name in folders + files)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in [n for n in sorted(files) if not n.startswith(".")] + folders:
-            path = Path(here, name)
-            relative = path.relative_to(root).as_posix()
-            if name in folders and not path.is_symlink() and not is_image(name):
-                continue
-            if reason := _refusal(path, root):
-                refuse(relative, reason)
+    kept = _LISTED.get()
+    if kept is not None and (root, source) in kept:
+        files, problems = kept[root, source]
+        return list(files), list(problems)
+    found, problems, hidden, waiting = [], [], 0, [""]
+    while waiting:
+        below = waiting.pop()
+        try:
+            entries = list(os.scandir(root / below))
+        except OSError as err:
+            said = f"The folder cannot be listed: {err.strerror}."
+            problems.append(Problem(source_of(source, below), "A1", said, "Mend its mode."))
+            continue
+        for entry in entries:
+            relative = below + entry.name
+            if entry.name.startswith("."):
+                hidden += 1
+            elif entry.is_dir(follow_symlinks=False) and not is_image(entry.name):
+                waiting.append(f"{relative}/")
+            elif (reason := _refusal(entry, root)) is not None:
+                problems.append(Problem(source_of(source, relative), *reason))
             else:
                 found.append(relative)
+    problems.sort(key=lambda one: one.source)
     if hidden:
         problems.append(note(source, f"{hidden} hidden files or folders were left out."))
-    return sorted(found), problems
+    found.sort(key=lambda relative: relative.split("/"))
+    if kept is not None:
+        kept[root, source] = tuple(found), tuple(problems)
+    return found, problems
 
 
 def note(source: str, message: str) -> Problem:

@@ -152,7 +152,7 @@ def auc_test(
     spread = sqrt(max(1e-12, (n + 1 - ties / (n * (n - 1))) / (12 * n1 * n0)))
     return float(auc), erfc(abs(auc - 0.5) / spread / sqrt(2))
 
-
+# %% ../../nbs/05f4a_data_labels.ipynb #73168370
 def check_shortcuts(rows: list[dict], limits: LabelLimits) -> Iterator[Finding]:
     "C12: properties of the picture that tell a class."
     clip, n = _clips(rows)
