@@ -11,9 +11,26 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from . import annotations, copies, frames, labels
+from fastcore.test import test_eq
+
+from mlops_nb.data import (
+    annotations,
+    copies,
+    coverage,
+    frames,
+    labels,
+    motion,
+    origins,
+    rights,
+    sensors,
+    sweeps,
+    tracks,
+)
 from .contracts import Contract
 from .finding import Finding
+from .measuring import measure
+from .store import leaf
+from ..images.pixels import encode, image_id
 
 # %% ../../nbs/05fz_data_checks.ipynb #b8851eb2
 PARTS = {  # field of the contract -> the module that takes it
@@ -21,6 +38,13 @@ PARTS = {  # field of the contract -> the module that takes it
     "annotations": annotations,
     "copies": copies,
     "labels": labels,
+    "tracks": tracks,
+    "rigs": sensors,
+    "motion": motion,
+    "sweeps": sweeps,
+    "coverage": coverage,
+    "rights": rights,
+    "origins": origins,
 }
 CHECKS = {name: title for part in PARTS.values() for name, title in part.CHECKS.items()}
 

@@ -8,18 +8,28 @@ __all__ = ['Sensor', 'SplitRules', 'Contract', 'contract_of', 'set_contract', 'c
 # %% ../../nbs/05fy_data_contracts.ipynb #55be99cc
 import difflib
 import json
+import tempfile
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from fastcore.test import test_eq
+
 from .annotations import AnnotationLimits
 from .copies import CopyLimits
+from .coverage import CoverageLimits
 from .frames import FrameLimits
 from .labels import LabelLimits
+from .motion import MotionLimits
+from .origins import OriginLimits
+from .rights import RightLimits
+from .sensors import SensorLimits
 from .store import check_name, open_table
+from .sweeps import SweepLimits
+from .tracks import TrackLimits
 from ..ledger import acts, record
-from ..workspace import DataError, Workspace, blob_id, get_blob, put_blob
+from ..workspace import DataError, Workspace, blob_id, get_blob, open_workspace, put_blob
 
 # %% ../../nbs/05fy_data_contracts.ipynb #85b65e7b
 @dataclass(frozen=True)
@@ -54,6 +64,13 @@ class Contract:
     copies: CopyLimits = field(default_factory=CopyLimits)
     annotations: AnnotationLimits = field(default_factory=AnnotationLimits)
     labels: LabelLimits = field(default_factory=LabelLimits)
+    tracks: TrackLimits = field(default_factory=TrackLimits)
+    rigs: SensorLimits = field(default_factory=SensorLimits)
+    motion: MotionLimits = field(default_factory=MotionLimits)
+    sweeps: SweepLimits = field(default_factory=SweepLimits)
+    coverage: CoverageLimits = field(default_factory=CoverageLimits)
+    rights: RightLimits = field(default_factory=RightLimits)
+    origins: OriginLimits = field(default_factory=OriginLimits)
 
     @classmethod
     def from_toml(cls, text: str) -> "Contract":
