@@ -131,7 +131,7 @@ def _bad_rows(table, version: Version) -> tuple[int, list[Fault]]:
         faults.append(Fault(version.ref, f"Its digest was {version.digest}, and is {made} now."))
     return sum(map(len, leaves)), faults
 
-
+# %% ../../nbs/05cd_data_keeping.ipynb #e69d34b6
 def _bad_row(row: dict) -> Iterator[Fault]:
     "What a row says of itself and is not true."
     image = f"img:{hashlib.sha256(row['image'] or b'').hexdigest()}"
@@ -188,7 +188,7 @@ def gc(
             record(ws, "gc", by=by, inputs=[], facts=facts | {"versions": len(gone)})
     return Cleared(dataset, tuple(v.ref for v in gone), len(every) - len(gone), size, dry_run)
 
-
+# %% ../../nbs/05cd_data_keeping.ipynb #0f513f52
 def _every(ws: Workspace, dataset: str) -> list[Version]:
     "All versions of all branches."
     names = [None, *sorted(open_table(ws, dataset).branches.list())]

@@ -43,7 +43,7 @@ def seen_path(ws: Workspace, name: str, about: list) -> Path:
     key = hashlib.sha256(canonical(about).encode()).hexdigest()[:16]
     return ws.path("data", name.partition("@")[0], "seen", f"{key}.arrow")
 
-
+# %% ../../nbs/05cz_data_seen.ipynb #547b5b08
 def look(root: Path, source: str, memory: Path | None) -> Seen:
     "List a folder and compare it with what was kept of it."
     started = time.time_ns()
@@ -62,7 +62,7 @@ def look(root: Path, source: str, memory: Path | None) -> Seen:
         _compare(now, memory)
     return now
 
-
+# %% ../../nbs/05cz_data_seen.ipynb #9d2c3a97
 def _compare(now: Seen, memory: Path):
     "Which files are as they were; none if anything but an image changed or is gone."
     try:

@@ -315,7 +315,7 @@ def _leak_named(rows: pa.Table, sides: pa.Array, kind: str) -> str | None:
     where = sorted(pc.unique(pairs["side"].filter(pc.equal(pairs["name"], name))).to_pylist())
     return f"{kind} {name!r} is in {' and '.join(where)} ({len(bad)} such)"
 
-
+# %% ../../nbs/05e_data_splitting.ipynb #d0edcf38
 def _leak_near(rows: pa.Table, sides: pa.Array) -> str | None:
     "The first two samples that are near one another and on two sides; neighbours in time are compared."
     moment = pc.strptime(

@@ -377,7 +377,7 @@ def remove_rows(ws: Workspace, name: str, ids: set[str]) -> int:
 
     return replayed(once)
 
-
+# %% ../../nbs/05c_data_store.ipynb #79a2770b
 def update_rows(
     ws: Workspace,
     name: str,
