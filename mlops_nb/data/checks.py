@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from . import annotations, copies, frames, labels
+import mlops_nb.data.annotations as annotations  # noqa: PLR0402
+import mlops_nb.data.copies as copies  # noqa: PLR0402
+import mlops_nb.data.frames as frames  # noqa: PLR0402
+import mlops_nb.data.labels as labels  # noqa: PLR0402
 from .contracts import Contract
 from .finding import Finding
 
