@@ -11,26 +11,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from fastcore.test import test_eq
-
-from mlops_nb.data import (
-    annotations,
-    copies,
-    coverage,
-    frames,
-    labels,
-    motion,
-    origins,
-    rights,
-    sensors,
-    sweeps,
-    tracks,
-)
+import mlops_nb.data.annotations as annotations  # noqa: PLR0402
+import mlops_nb.data.copies as copies  # noqa: PLR0402
+import mlops_nb.data.coverage as coverage  # noqa: PLR0402
+import mlops_nb.data.frames as frames  # noqa: PLR0402
+import mlops_nb.data.labels as labels  # noqa: PLR0402
+import mlops_nb.data.motion as motion  # noqa: PLR0402
+import mlops_nb.data.origins as origins  # noqa: PLR0402
+import mlops_nb.data.rights as rights  # noqa: PLR0402
+import mlops_nb.data.sensors as sensors  # noqa: PLR0402
+import mlops_nb.data.sweeps as sweeps  # noqa: PLR0402
+import mlops_nb.data.tracks as tracks  # noqa: PLR0402
 from .contracts import Contract
 from .finding import Finding
-from .measuring import measure
-from .store import leaf
-from ..images.pixels import encode, image_id
 
 # %% ../../nbs/05fz_data_checks.ipynb #b8851eb2
 PARTS = {  # field of the contract -> the module that takes it

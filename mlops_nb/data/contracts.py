@@ -8,13 +8,10 @@ __all__ = ['Sensor', 'SplitRules', 'Contract', 'contract_of', 'set_contract', 'c
 # %% ../../nbs/05fy_data_contracts.ipynb #55be99cc
 import difflib
 import json
-import tempfile
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
-
-from fastcore.test import test_eq
 
 from .annotations import AnnotationLimits
 from .copies import CopyLimits
@@ -29,7 +26,7 @@ from .store import check_name, open_table
 from .sweeps import SweepLimits
 from .tracks import TrackLimits
 from ..ledger import acts, record
-from ..workspace import DataError, Workspace, blob_id, get_blob, open_workspace, put_blob
+from ..workspace import DataError, Workspace, blob_id, get_blob, put_blob
 
 # %% ../../nbs/05fy_data_contracts.ipynb #85b65e7b
 @dataclass(frozen=True)

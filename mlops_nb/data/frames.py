@@ -17,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from .finding import Finding, about
+from .store import leaf
 
 # %% ../../nbs/05f1_data_frames.ipynb #faeb7632
 CHECKS = {

@@ -8,24 +8,21 @@ __all__ = ['released', 'Validation', 'validate', 'findings', 'findings_of', 'tag
 # %% ../../nbs/05g_data_validation.ipynb #0ac44806
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from fastcore.test import expect_fail
 
 from .checks import check, errors
 from .contracts import Contract
 from .contracts import contract as contract_now
 from .copies import Trained
 from .finding import Finding
-from .ingestion import ingest, last_recorded, refusal
+from .ingestion import last_recorded, refusal
 from .measuring import measure
 from mlops_nb.data.store import (
     NAME,
@@ -33,16 +30,13 @@ from mlops_nb.data.store import (
     Version,
     open_table,
     put_quarantine,
-    quarantine,
-    read,
     remove_rows,
     resolve,
     update_rows,
     writing,
 )
-from ..images.pixels import encode
 from ..ledger import Act, acts, record
-from ..workspace import DataError, Workspace, get_blob, open_workspace, put_blob
+from ..workspace import DataError, Workspace, get_blob, put_blob
 
 # %% ../../nbs/05g_data_validation.ipynb #f2157761
 _PLAIN = [name for name in SCHEMA.names if name != "image"]
