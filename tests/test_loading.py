@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from mlops_nb.data import Shuffle, ingest, read, resolve, samples, scan
 from mlops_nb.data.loading import order_of
-from mlops_nb.data.measuring import measure
+from mlops_nb.data.measuring import measure, measured
 from mlops_nb.data.scanning import Rows, numbers, spread
-from mlops_nb.data.store import MEASURES, Version, remove_rows
+from mlops_nb.data.store import Version, remove_rows
 from mlops_nb.images.pixels import decode, encode
 from mlops_nb.workspace import DataError, Workspace
 
@@ -235,18 +235,6 @@ def test_the_memory_of_an_epoch_is_flat(ws, tmp_path):
 # Scans
 
 
-def measured(rows: pa.Table, *, max_pixels: int = 100_000_000) -> pa.Table:
-    "What the checks measure, as a table."
-    found = [measure(row, max_pixels=max_pixels) for row in rows.to_pylist()]
-    fault = pa.struct([("check", pa.string()), ("message", pa.string())])
-    schema = pa.schema([("width", pa.int32()), ("height", pa.int32()), ("brightness", pa.float32()),
-                        ("measures", MEASURES), ("fault", fault)])  # fmt: skip
-    for one in found:
-        if "fault" in one:
-            one["fault"] = dict(zip(("check", "message"), one["fault"], strict=True))
-    return pa.Table.from_pylist(found, schema=schema)
-
-
 def fail_on(rows: pa.Table, *, bad: str) -> pa.Table:
     "Raise at one sample."
     if bad in rows["sample_id"].to_pylist():
@@ -311,7 +299,8 @@ from functools import partial
 from mlops_nb.data import read, scan
 from mlops_nb.data.scanning import spread
 from mlops_nb.workspace import DataError, open_workspace
-from test_loading import fail_on, hashed, measured
+from mlops_nb.data.measuring import measured
+from test_loading import fail_on, hashed
 
 ws = open_workspace({root!r})
 here = scan(ws, "signs", measured, batch=10)

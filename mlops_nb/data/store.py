@@ -436,7 +436,7 @@ def put_quarantine(
     import lance
 
     for row in rows:
-        about = [row["sample_id"], row.get("image_id"), row.get("origin"), row["check"]]
+        about = [row.get(name) for name in ("sample_id", "image_id", "origin", "content", "check")]
         row["quarantine_id"] = hashlib.sha256(canonical(about).encode()).hexdigest()
     if not rows:
         return 0

@@ -7,9 +7,7 @@ __all__ = ['released', 'Validation', 'validate', 'findings', 'findings_of', 'tag
 
 # %% ../../nbs/05g_data_validation.ipynb #0ac44806
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -23,7 +21,8 @@ from .contracts import contract as contract_now
 from .copies import Trained
 from .finding import Finding
 from .ingestion import last_recorded, refusal
-from .measuring import measure
+from .measuring import measured
+from .scanning import scan
 from mlops_nb.data.store import (
     NAME,
     SCHEMA,
@@ -43,24 +42,15 @@ _PLAIN = [name for name in SCHEMA.names if name != "image"]
 _MEASURED = ("sample_id", "width", "height", "brightness", "measures")
 
 
-def _rows(
-    ws: Workspace, version: Version, *, max_pixels: int, progress: Callable[[int], None] | None
-) -> list[dict]:
+def _rows(ws: Workspace, version: Version, *, max_pixels: int, **how) -> list[dict]:
     "The rows of a version without images, all of them measured."
     table = open_table(ws, version.name, version=version.version)
     rows = {row["sample_id"]: row for row in table.to_table(columns=_PLAIN).to_pylist()}
-    new = table.scanner(columns=["sample_id", "image_id", "image"], filter="width is null",
-                        batch_size=64)  # fmt: skip
-    done = 0
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for batch in new.to_batches():
-            images = batch.to_pylist()
-            results = pool.map(lambda row: measure(row, max_pixels=max_pixels), images)
-            for row, result in zip(images, results, strict=True):
-                rows[row["sample_id"]] |= result | {"new": True}
-            done += len(images)
-            if progress:
-                progress(done)
+    measuring = partial(measured, max_pixels=max_pixels)
+    for said in scan(ws, version.ref, measuring, where="width is null", **how).to_pylist():
+        fault = said.pop("fault")
+        new = {"fault": tuple(fault.values())} if fault else said
+        rows[said["sample_id"]] |= new | {"new": True}
     return [rows[key] for key in sorted(rows)]
 
 # %% ../../nbs/05g_data_validation.ipynb #b383d944
@@ -136,6 +126,7 @@ def validate(
     contract: Contract | None = None,  # default: the dataset's own, see `set_contract`
     predictions: Mapping[str, Mapping[str, float]] | None = None,  # sample id -> class -> score
     by: str | None = None,  # the person; default: ws.actor
+    executor: str = "threads",  # or "ray": where images are decoded and measured
     progress: Callable[[int], None] | None = None,  # called with the number of images decoded
 ) -> Validation:
     "Run every check; samples with errors go to quarantine, and what is left may be tagged."
@@ -148,7 +139,8 @@ def validate(
         if act := _validated(ws, before.digest, key):
             return _load(ws, ref, before, act)
         parent = last_recorded(ws, before.name) if before == resolve(ws, before.name) else None
-        rows = _rows(ws, before, max_pixels=contract.max_pixels, progress=progress)
+        rows = _rows(ws, before, max_pixels=contract.max_pixels, executor=executor,
+                     progress=progress)  # fmt: skip
         found = check(rows, contract, released=_standing(rows, let_go), trained=trained,
                       predictions=predictions, blobs=partial(get_blob, ws),
                       now=datetime.now(UTC).isoformat())  # fmt: skip
