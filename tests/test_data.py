@@ -193,10 +193,12 @@ def test_every_malformed_file_lands_somewhere(ws, real_data):
     refused = quarantine(ws, "bad").to_pylist()
     assert kept | {row["source"] for row in refused} == files
     assert not kept & {row["source"] for row in refused}
-    assert checked.quarantined == len(refused) == 25
+    damaged = [row for row in refused if row["check"] == "A1"]
+    blank = [row for row in refused if row["check"] == "A16"]  # they open, and are all but black
+    assert (len(damaged), len(blank)) == (25, 5) and checked.quarantined == len(refused) == 30
     assert all(row["check"] and row["message"] and row["remedy"] for row in refused)
     again = ingest(ws, root, "bad")
-    assert (again.added, again.quarantined, again.digest) == (0, 25, checked.digest)
+    assert (again.added, again.quarantined, again.digest) == (0, 30, checked.digest)
 
 
 def test_datumaro_and_roboflow_layouts(real_data):

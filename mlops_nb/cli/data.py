@@ -75,8 +75,8 @@ def render(folder: Path, n: int, weather: str | None, scenes: bool, seed: int) -
 
 # %% ../../nbs/16b_cli_data.ipynb #329444b2
 @contextmanager
-def counted(folder: Path) -> Iterator[Callable[[int], None] | None]:
-    "A bar that a number of files moves; None where nobody watches."
+def counted(total: int) -> Iterator[Callable[[int], None] | None]:
+    "A bar that a number of images moves; None where nobody watches."
     if not sys.stderr.isatty():
         yield None
         return
@@ -89,11 +89,10 @@ def counted(folder: Path) -> Iterator[Callable[[int], None] | None]:
         TimeRemainingColumn,
     )
 
-    total = sum(len(files) for _, _, files in os.walk(folder))
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]:.0f} files/s"),
+        TextColumn("{task.fields[speed]:.0f} images/s"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -114,8 +113,8 @@ def ingest(folder: Path, name: str, form: str | None, split: str | None, check: 
     "Read FOLDER into dataset NAME; what is broken goes to quarantine."
     from mlops_nb.data import ingest
 
-    with counted(folder) as progress:
-        ws = here(create=True)
+    ws = here(create=True)
+    with counted(sum(len(files) for _, _, files in os.walk(folder))) as progress:
         got = ingest(ws, folder, name, format=form, split=split, check=check, progress=progress)
     say(
         got,
@@ -143,16 +142,11 @@ def write(ref: str, folder: Path, form: str) -> None:
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for it [reports/].")
 def validate(ref: str, report: Path | None) -> None:
     "Check dataset REF; samples with errors move to quarantine, each with its reason."
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
     from mlops_nb.data import resolve, validate, validation_report
 
     ws = here()
-    columns = ("measuring", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=resolve(ws, ref).rows)
-        got = validate(ws, ref, progress=lambda done: bar.update(task, completed=done))
+    with counted(resolve(ws, ref).rows) as progress:
+        got = validate(ws, ref, progress=progress)
     page, data = validation_report(ws, got, folder=report)
     rows = [(f.severity, f.check, f.source, f.message) for f in got.findings[:40]]
     say(

@@ -17,7 +17,6 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
-from PIL import Image as PILImage
 
 # %% ../../nbs/02a_images_pixels.ipynb #764351a5
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "PPM", "TIFF", "WEBP", "GIF", "JPEG2000")
@@ -165,8 +164,8 @@ def unpack(
 ) -> tuple[np.ndarray, Header]:  # (H, W, 3) uint8 RGB, upright; what the file said
     "`decode`, and what the file says of itself, for the price of one decode."
     image = _opened(data, max_pixels)
-    header = _header(image, data)
-    return _pixels(image, data), header
+    pixels = _pixels(image, data)  # first: looking for EXIF would swallow that a file is damaged
+    return pixels, _header(image, data)
 
 # %% ../../nbs/02a_images_pixels.ipynb #e71a66d8
 def image_id(
