@@ -72,7 +72,7 @@ def _odd_pixels(
     found = cv2.findNonZero(cv2.compare(size[1:-1, 1:-1], limit, cv2.CMP_GT))
     if found is None:
         return ()
-    x, y = found[:, 0, 0] + 1, found[:, 0, 1] + 1
+    x, y = found.reshape(-1, 2).T + 1  # (N, 1, 2) in OpenCV 4, (N, 2) in OpenCV 5
     if len(x) > 512:
         far = np.argpartition(size[y, x], -512)[-512:]
         x, y = x[far], y[far]
