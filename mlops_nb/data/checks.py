@@ -24,6 +24,7 @@ import mlops_nb.data.sweeps as sweeps  # noqa: PLR0402
 import mlops_nb.data.tracks as tracks  # noqa: PLR0402
 from .contracts import Contract
 from .finding import Finding
+from .streams import parsed
 
 # %% ../../nbs/05fz_data_checks.ipynb #b8851eb2
 PARTS = {  # field of the contract -> the module that takes it
@@ -80,6 +81,8 @@ def check(
     contract = contract or Contract()
     found, given = [], _given(contract) | {k: v for k, v in more.items() if v is not None}
     for name, part in PARTS.items():
+        if hasattr(part, "NEEDS"):  # it looks into the facts: their JSON is read once for all such
+            rows = parsed(rows)
         asked = inspect.signature(part.check).parameters
         got = part.check(
             rows, getattr(contract, name), **{k: given[k] for k in asked if k in given}

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['AUTHOR', 'REVIEWER', 'FRACTIONS', 'Stage', 'Timeline', 'webhook', 'Play', 'make_version', 'learn', 'decide',
-           'release', 'deployed', 'drive', 'look', 'take_reference']
+           'release', 'key_of', 'deployed', 'drive', 'look', 'take_reference']
 
 # %% ../../nbs/14c_demo_acts.ipynb #dc337727
 import io
@@ -243,7 +243,7 @@ def release(play: Play, model: str, decision, champion: str | None, summary: str
         note["said"] = f"{model}@staging is version {version.version}"
 
 # %% ../../nbs/14c_demo_acts.ipynb #164889ae
-def _key(frame) -> tuple[str, str]:
+def key_of(frame) -> tuple[str, str]:
     "Image and clip, as the log names them."
     from mlops_nb.images.pixels import image_id
 
@@ -260,7 +260,7 @@ def deployed(play: Play, bundle_id: str, frames: list) -> "Iterator[tuple[Deploy
     with play.stage("deploy") as note:
         log = prediction_log(play.ws, "staging", model_id=bundle_id)
         asked = set(zip(log["image_id"].to_pylist(), log["clip"].to_pylist(), strict=True))
-        if any(_key(frame) not in asked for frame in frames):
+        if any(key_of(frame) not in asked for frame in frames):
             server = deploy(play.ws, bundle_id, name="staging", by=AUTHOR)
             note["said"] = f"{bundle_id[:19]} answers at {server.url}"
         else:
@@ -280,7 +280,7 @@ def drive(
     from mlops_nb.serve import classify
 
     with play.stage(f"drive, {season}") as note:
-        left = [frame for frame in frames if _key(frame) not in asked]
+        left = [frame for frame in frames if key_of(frame) not in asked]
         for frame in left:
             classify(server, frame.data, clip=clip_of(frame))
         note["said"] = f"{len(frames)} frames of {len({clip_of(f) for f in frames})} drives"

@@ -20,6 +20,7 @@ from mlops_nb.demo.acts import (
     decide,
     deployed,
     drive,
+    key_of,
     learn,
     look,
     make_version,
@@ -29,7 +30,6 @@ from mlops_nb.demo.acts import (
 )
 from mlops_nb.demo.worlds import (
     World,
-    clip_of,
     frames_of,
     is_production,
     photographed_world,
@@ -81,17 +81,15 @@ def _judged(heading: str, report, decision, prose: str):
 # %% ../../nbs/14d_demo_walk.ipynb #b9d1fbae
 def _share_right(ws: Workspace, model_id: str, frames: list) -> Interval:
     "Accuracy of what the deployed model said about these frames, counted by clips."
-    from mlops_nb.images.pixels import image_id
     from mlops_nb.serve import prediction_log
 
-    truth = {image_id(frame.data): frame.label for frame in frames}
+    truth = {key_of(frame): frame.label for frame in frames}
     log = prediction_log(ws, "staging", model_id=model_id)
     said = {
         i: s for i, s in zip(log["image_id"].to_pylist(), log["predicted"].to_pylist(), strict=True)
     }
-    clips = {image_id(frame.data): clip_of(frame) or image_id(frame.data) for frame in frames}
-    right = np.array([said[i] == label for i, label in truth.items()])
-    return clustered_mean(right, np.array([clips[i] for i in truth]))
+    right = np.array([said[image] == label for (image, _), label in truth.items()])
+    return clustered_mean(right, np.array([clip for _, clip in truth]))
 
 # %% ../../nbs/14d_demo_walk.ipynb #01e44f9f
 @dataclass(frozen=True)
