@@ -180,6 +180,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'mlops_nb.data.contracts._refuse_unknown': ( 'data_contracts.html#_refuse_unknown',
                                                                                       'mlops_nb/data/contracts.py'),
                                          'mlops_nb.data.contracts._tupled': ('data_contracts.html#_tupled', 'mlops_nb/data/contracts.py'),
+                                         'mlops_nb.data.contracts._under': ('data_contracts.html#_under', 'mlops_nb/data/contracts.py'),
                                          'mlops_nb.data.contracts._value': ('data_contracts.html#_value', 'mlops_nb/data/contracts.py'),
                                          'mlops_nb.data.contracts.contract': ('data_contracts.html#contract', 'mlops_nb/data/contracts.py'),
                                          'mlops_nb.data.contracts.contract_of': ( 'data_contracts.html#contract_of',
