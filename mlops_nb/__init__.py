@@ -24,12 +24,12 @@ _ROOMS = {
         "Contract set_contract release mend"
     ),
     "pipeline": "Step Output Run run emit outputs parameters template",
-    "model": "Bundle export store_bundle load_bundle predict predict_table",
+    "model": "Bundle export store_bundle load_bundle predict predict_table broken_rules held_to",
     "selection": "embed similar novel uncertain cover coverage",
     "evaluate": "Report Policy Decision Comparison evaluate compare gate",
     "registry": "ModelVersion track register promote rollback resolve_model fetch_bundle models",
-    "serve": "Deployment deploy stop deployment deployments classify prediction_log",
-    "monitor": "Reference WatchPolicy Watch Alert reference watch monitor page acknowledge",
+    "serve": "Deployment deploy stop deployment deployments classify prediction_log refused_log",
+    "monitor": "Reference WatchPolicy Watch Alert reference watch monitor page acknowledge outside_rules",
     "evidence": "Section report",
     "demo": "demo",
 }

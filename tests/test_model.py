@@ -182,6 +182,25 @@ def test_a_diverged_network_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_bundle_carries_the_input_rules_of_its_contract(tmp_path):
+    from mlops_nb.data import Contract
+    from mlops_nb.model.rules import broken_rules
+
+    contract = Contract.from_toml('severity = {A6 = "E"}\nclasses = ["stop", "yield", "no_entry", '
+                                  '"keep_right"]\n[sensors.front]\nsizes = [[48, 48]]')  # fmt: skip
+    given = {"classes": CLASSES, **LOOKS, **STORY, "example_images": noise(2, 48, 48)}
+    made = export(network(), tmp_path / "b", rules=contract.input_rules(), **given)
+    again = load_bundle(tmp_path / "b")
+    assert again.rules == contract.input_rules() and again.id == made.id
+    assert contract.id in (made.folder / "card.md").read_text()
+    dark = broken_rules(again.rules, noise(1, 40, 48)[0] // 64)
+    assert [(one.rule, one.refused) for one in dark] == [("sizes", False), ("brightness", True)]
+    few = contract.input_rules() | {"classes": ["stop"], "brightnes": [0, 1]}
+    with pytest.raises(ModelError, match="'brightnes' is unknown; the contract does not know the"):
+        export(network(), tmp_path / "c", rules=few, **given)
+    assert not (tmp_path / "c").exists()
+
+
 @pytest.mark.parametrize("parity", [Parity(5, 2e-5, True), Parity(5, 1e-7, False)])
 def test_no_parity_no_bundle(parity):
     with pytest.raises(ModelError, match="disagree on 5 example images"):

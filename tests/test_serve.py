@@ -33,6 +33,7 @@ from mlops_nb.serve import (
     deployments,
     operate,
     prediction_log,
+    refused_log,
     stop,
 )
 from mlops_nb.serve import log as log_module
@@ -48,7 +49,7 @@ pytestmark = [
 CLASSES = ("dark", "grey", "bright")
 
 
-def write_bundle(folder, seed=0, model=None):
+def write_bundle(folder, seed=0, model=None, rules=None):
     "A bundle with a small convolution, made without torch so that these tests start quickly."
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -89,6 +90,7 @@ def write_bundle(folder, seed=0, model=None):
         "format": 1,
         "classes": list(CLASSES),
         "thresholds": {},
+        **({"input_rules": rules} if rules else {}),
         "preprocessing": {"size": [16, 16], "mean": [0, 0, 0], "std": [1, 1, 1]},
         "data": "data:" + "0" * 64,
         "run": f"run:{seed}",
@@ -718,3 +720,79 @@ def test_a_client_of_nobody_hears_it(ws, shared):
     with pytest.raises(ServeError, match="no deployment 'staging'"):
         deployment(ws)
     assert stop(ws) is False
+
+
+# -- the input rules of the contract
+
+
+@pytest.fixture(scope="module")
+def ruled(tmp_path_factory):
+    "A server whose bundle carries rules: 40 x 30 from `front`, darkness refused, odd shapes counted."
+    from mlops_nb.data import Contract
+
+    strict = Contract.from_toml(
+        'severity = {A4 = "E", A6 = "E"}\n[sensors.front]\nsizes = [[40, 30]]\n'
+        "[frames]\nmin_brightness = 0.2\nmin_entropy_bits = 3.0\n"
+    )
+    ws = open_workspace(tmp_path_factory.mktemp("ruled") / "workspace")
+    bundle = write_bundle(tmp_path_factory.mktemp("ruled") / "b", rules=strict.input_rules())
+    running = deploy(ws, bundle)
+    headers = {"authorization": f"Bearer {running.token}"}
+    with httpx.Client(base_url=running.url, headers=headers, trust_env=False) as client:
+        yield ws, client, strict
+    assert stop(ws)
+
+
+def frame(low=100, size=(30, 40), spread=56, seed=0):
+    return (low + np.random.default_rng(seed).integers(0, spread, (*size, 3))).astype(np.uint8)
+
+
+def test_what_the_contract_calls_an_error_is_refused_and_counted(ruled):
+    from mlops_nb.monitor import outside_rules
+
+    ws, client, strict = ruled
+    about = client.get("/v2/models/staging").json()["parameters"]["input_rules"]
+    assert about == strict.input_rules() and about["refuse"][0] == "sizes"
+
+    def classify_one(image, **facts):
+        where = "/v2/models/staging/classify"
+        return client.post(where, content=encode(image), params={"drive": "d1"} | facts)
+
+    good = classify_one(frame())
+    assert good.status_code == 200
+    for image, facts, said in [
+        (frame(0, spread=20), {}, "brightness: Its mean brightness is 0.0"),
+        (frame(size=(30, 30)), {}, "sizes: It is 30 x 30 px, and the cameras give 40 x 30"),
+        (frame(size=(30, 30)), {"sensor": "front"}, "sizes: It is 30 x 30 px, and front gives"),
+    ]:
+        answer = classify_one(image, **facts)
+        assert answer.status_code == 400 and said in answer.json()["error"]
+        assert "Send camera frames" in answer.json()["error"]
+    flat = classify_one(frame(spread=2))  # a warning: it is answered, and noted
+    assert flat.status_code == 200
+    log, refused = prediction_log(ws, "staging"), refused_log(ws, "staging")
+    assert log["outside"].to_pylist() == [[], ["min_entropy_bits"]]
+    assert refused["refused"].to_pylist() == [
+        ["brightness"],
+        ["sizes"],
+        ["sizes"],
+    ]
+    assert refused["clip"].to_pylist() == ["d1"] * 3
+    shares = outside_rules(log, refused)
+    assert {rule: round(one.value, 2) for rule, one in shares.items()} == {
+        "any": 0.8, "brightness": 0.2, "min_entropy_bits": 0.2, "sizes": 0.4}  # fmt: skip
+    scraped = client.get("/metrics").text
+    assert 'mlops_nb_outside_total{outcome="refused",rule="sizes"} 2.0' in scraped
+    assert 'mlops_nb_outside_total{outcome="answered",rule="min_entropy_bits"} 1.0' in scraped
+
+
+def test_one_bad_frame_refuses_its_batch_by_number(ruled):
+    ws, client, _ = ruled
+    images = np.stack([frame(), frame(0, spread=2), frame(seed=1)])
+    body = {"inputs": [{"name": "images", "datatype": "UINT8", "shape": list(images.shape),
+                        "data": images.ravel().tolist()}]}  # fmt: skip
+    before = prediction_log(ws, "staging").num_rows
+    answer = client.post("/v2/models/staging/infer", json=body)
+    assert answer.status_code == 400 and "1 of 3 images" in answer.json()["error"]
+    assert "(image 1, brightness:" in answer.json()["error"]
+    assert prediction_log(ws, "staging").num_rows == before

@@ -52,7 +52,17 @@ def test_every_template_runs_on_a_tiny_set(ws, tmp_path):
 
     from pyarrow import parquet
 
-    from mlops_nb import Output, Step, data, get_blob, put_blob, reference, run, template
+    from mlops_nb import (
+        Output,
+        Step,
+        data,
+        get_blob,
+        load_bundle,
+        put_blob,
+        reference,
+        run,
+        template,
+    )
     from mlops_nb.images.scenes import drives, write_crops
     from mlops_nb.model import load_encoder
     from mlops_nb.selection import shipped_encoder
@@ -60,6 +70,8 @@ def test_every_template_runs_on_a_tiny_set(ws, tmp_path):
     write_crops(tmp_path / "tiny", drives(11, 60))
     data.ingest(ws, tmp_path / "tiny", "tiny")
     data.split(ws, "tiny")
+    (tmp_path / "tiny.toml").write_text("[sensors.windscreen]\nhorizon = 0.4\n")
+    data.set_contract(ws, "tiny", tmp_path / "tiny.toml")
     data.validate(ws, "tiny")
     ref = data.tag(ws, "tiny", "v1")
     train = Step("train", template("train"), {"data": ref, "name": "tiny", "epochs": 1, "width": 8})
@@ -80,6 +92,9 @@ def test_every_template_runs_on_a_tiny_set(ws, tmp_path):
     }
     watched = run(ws, [Step("monitor", template("monitor"), given)])
     assert watched["monitor"].outputs["paged"] is False
+    assert watched["monitor"].outputs["outside"] == 0.0
+    held = data.contract(ws, ref)
+    assert load_bundle(ws, model_id).rules == held.input_rules() and held.sensors
 
     by_hand = {
         "train": train.parameters,

@@ -65,8 +65,8 @@ def classify(images: tuple[Path, ...], name: str) -> None:
 @click.option("--alpha", default=0.01, show_default=True, help="Chance of ever paging in vain.")
 def monitor(name: str, reference: str | None, alpha: float) -> None:
     "Compare what deployment NAME says with its reference; pages if it must (exit 3)."
-    from mlops_nb.monitor import Reference, WatchPolicy, accepted, monitor
-    from mlops_nb.serve import deployment, prediction_log
+    from mlops_nb.monitor import Reference, WatchPolicy, accepted, monitor, outside_rules
+    from mlops_nb.serve import deployment, prediction_log, refused_log
 
     ws = here()
     if reference:
@@ -76,7 +76,10 @@ def monitor(name: str, reference: str | None, alpha: float) -> None:
     log = prediction_log(ws, name, model_id=known.model_id)
     got = monitor(ws, log, known, deployment=name, policy=WatchPolicy(alpha=alpha))
     alerts = [f"{a.level} at frame {a.at_frame}: {a.sentence}" for a in got.alerts]
-    say(got, *(alerts or [f"quiet over {got.frames} frames of {got.clips} clips"]))
+    out = outside_rules(log, refused_log(ws, name, model_id=known.model_id))
+    odd = [f"outside the input rules: {rule} {part.value:.1%} of the frames "
+           f"[{part.low:.1%}, {part.high:.1%}]" for rule, part in out.items() if part.value]  # fmt: skip
+    say(got, *(alerts or [f"quiet over {got.frames} frames of {got.clips} clips"]), *odd)
     sys.exit(3 if got.paged else 0)
 
 # %% ../../nbs/16d_cli_staging.ipynb #ac3c8537

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "bundles": "Bundle Parity load_bundle store_bundle".split(),
         "features": "Encoder bundle_encoder encode encoder_digest export_encoder load_encoder torchvision_encoder".split(),
         "exporting": "MAX_SCORE_DIFF export preprocess".split(),
+        "rules": "Broken broken_rules held_to".split(),
         "prediction": "Predictions predict predict_table".split(),
     },
 )

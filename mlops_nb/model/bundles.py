@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,7 @@ class Bundle:
     commit: str | None  # git commit of the code, "+dirty" if it was changed since
     parity: Parity  # measured when it was exported
     thresholds: dict[str, float] = field(default_factory=dict, hash=False)  # class -> lowest score
+    rules: dict[str, Any] = field(default_factory=dict, hash=False)  # of the contract, for images
     files: dict[str, str] = field(default_factory=dict, hash=False)  # name -> SHA-256
 
     @property
@@ -134,6 +136,7 @@ def load_bundle(
     same = {name: contents[name] for name in ("data", "run", "commit", "thresholds", "files")}
     shape = {name: tuple(looks[name]) for name in ("size", "mean", "std")}
     parity = Parity(**contents["parity"])
+    same["rules"] = contents.get("input_rules") or {}  # bundles of before rules have none
     return Bundle(folder, found, tuple(contents["classes"]), **shape, parity=parity, **same)
 
 # %% ../../nbs/08a_model_bundles.ipynb #d9cab2c8

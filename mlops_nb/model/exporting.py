@@ -24,6 +24,7 @@ from mlops_nb.model.bundles import (
     _sha256,
     _write_bundle,
 )
+from .rules import ALWAYS, rule_faults
 from ..workspace import ModelError
 
 # %% ../../nbs/08b_model_exporting.ipynb #34b7005f
@@ -100,7 +101,7 @@ def _graph(
 
 # %% ../../nbs/08b_model_exporting.ipynb #24f2363e
 def _contents(
-    classes, size, mean, std, *, data, run, commit, thresholds, parity, files
+    classes, size, mean, std, *, data, run, commit, thresholds, rules, parity, files
 ) -> dict[str, object]:
     "What bundle.json says; the input and output contract in the words of the Open Inference Protocol."
     import onnx
@@ -121,6 +122,7 @@ def _contents(
             "std": list(std),
         },
         "thresholds": thresholds,
+        "input_rules": rules,
         "data": data,
         "run": run,
         "commit": commit,
@@ -130,9 +132,10 @@ def _contents(
     }
 
 # %% ../../nbs/08b_model_exporting.ipynb #8c556eda
-def _card(classes, size, *, data, run, commit, thresholds, parity) -> str:
+def _card(classes, size, *, data, run, commit, thresholds, rules, parity) -> str:
     "card.md: what the model takes, what it gives, and where it comes from."
     floor = "; ".join(f"{name} {value:g}" for name, value in thresholds.items()) or "none"
+    refused = [name for name in rules if name in ALWAYS or name in rules.get("refuse", ())]
     return f"""# Model card
 
 | | |
@@ -144,6 +147,7 @@ def _card(classes, size, *, data, run, commit, thresholds, parity) -> str:
 | code | `{commit or "not under version control"}` |
 | parity | {parity.n} images, torch and onnxruntime differ by at most {parity.max_abs_score_diff:.1e} |
 | thresholds | {floor} |
+| input rules | {rules.get("contract") or "none"}; refused: {", ".join(refused) or "nothing"} |
 
 Classes, in the order of the scores: {", ".join(classes)}.
 
@@ -151,9 +155,11 @@ Preprocessing is inside the graph. Pass the decoded image as it is; do not resiz
 """
 
 # %% ../../nbs/08b_model_exporting.ipynb #213bf4c8
-def _check_contract(classes, size, mean, std, thresholds) -> list[str]:
+def _check_contract(classes, size, mean, std, thresholds, rules) -> list[str]:
     "What is wrong with the description of a model, one line each."
-    faults = []
+    faults = rule_faults(rules)
+    if unknown := sorted(set(classes) - set(rules.get("classes") or classes)):
+        faults.append(f"the contract does not know the classes {', '.join(unknown)}")
     if not classes or len(set(classes)) != len(classes):
         faults.append(f"{len(classes)} classes, {len(set(classes))} of them distinct")
     if len(size) != 2 or min(size) < 1:
@@ -237,12 +243,13 @@ def export(
     data: str,  # `data:<hex>` it was trained on
     run: str,  # `run:<hex>` that trained it
     thresholds: dict[str, float] | None = None,  # class -> lowest score that counts, in [0, 1]
+    rules: dict | None = None,  # `Contract.input_rules()` of the data; default: nothing is asked
     files: dict[str, bytes] | None = None,  # more files to travel along: name -> content
 ) -> Bundle:
     "Make a bundle: one ONNX graph with the preprocessing inside, proved equal to torch."
     looks = {"size": size, "mean": mean, "std": std}
-    images, limits = list(example_images), dict(thresholds or {})
-    faults = _check_contract(classes, **looks, thresholds=limits) + _check_images(images)
+    images, told = list(example_images), {"thresholds": thresholds or {}, "rules": rules or {}}
+    faults = _check_contract(classes, **looks, **told) + _check_images(images)
     faults += [] if images else ["no example images to measure parity on"]
     if faults:
         raise ModelError(f"Cannot export: {'; '.join(faults)}. Correct the arguments of export.")
@@ -251,7 +258,7 @@ def export(
     graph = _graph(served, size)
     parity = _parity(expected, graph, images)
     _require_parity(parity)
-    story = {"data": data, "run": run, "commit": _commit(), "thresholds": limits, "parity": parity}
+    story = {"data": data, "run": run, "commit": _commit(), "parity": parity} | told
     card = _card(classes, size, **story).encode()
     inside = (files or {}) | {"model.onnx": graph, "card.md": card}
     contents = _contents(classes, **looks, **story, files=inside)

@@ -6,6 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "operate": "Answer Deployment classify classify_many deploy deployment deployments stop".split(),
-        "log": "prediction_log".split(),
+        "log": "prediction_log refused_log".split(),
     },
 )

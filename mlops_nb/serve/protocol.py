@@ -30,6 +30,7 @@ def model_metadata(
     *,
     classes: tuple[str, ...],  # in the order of the scores
     bundle_id: str,  # `bundle:<hex>`
+    input_rules: dict | None = None,  # what images are held to, as the bundle says
 ) -> dict:
     "The answer to GET /v2/models/<name>; `parameters` says what the numbers mean."
     return {
@@ -38,7 +39,11 @@ def model_metadata(
         "platform": "onnxruntime_onnx",
         "inputs": [INPUT],
         "outputs": [{"name": OUTPUT, "datatype": "FP32", "shape": [-1, len(classes)]}],
-        "parameters": {"bundle_id": bundle_id, "classes": list(classes)},
+        "parameters": {
+            "bundle_id": bundle_id,
+            "classes": list(classes),
+            "input_rules": input_rules or {},
+        },
     }
 
 # %% ../../nbs/11a_serve_protocol.ipynb #a58acac3
