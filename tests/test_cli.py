@@ -71,6 +71,8 @@ def test_data_from_folder_to_tag(ws, world, tmp_path):
         (("deploy", "signs@staging"), "signs"),
         (("lineage", "bundle:" + "0" * 64), "bundle:"),
         (("demo", "--data", "no-such-folder"), "no-such-folder"),
+        (("browse", "no-such-dataset"), "no-such-dataset"),
+        (("collect", "no-such-dataset"), "Nobody browsed no-such-dataset in this workspace"),
     ],
 )
 def test_what_cannot_be_done_is_one_message(ws, words, told):

