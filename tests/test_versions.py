@@ -684,7 +684,7 @@ else:
 """
 
 
-@pytest.mark.parametrize("where", ["store.commit", "store.digest_after", "store.seal", "merging.record",
+@pytest.mark.parametrize("where", ["store.commit", "store.trimmed", "store.seal", "merging.record",
                                    "keeping._clear", "keeping.record"])  # fmt: skip
 def test_kill_9_in_merge_and_gc(tmp_path, where):
     ws = open_workspace(tmp_path / "ws")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['read', 'quarantine', 'refused_origins', 'Overtaken', 'writing', 'storing', 'reason', 'replayed', 'file_hash',
-           'sealed', 'seal', 'commit', 'digest_after', 'append_rows', 'without', 'remove_rows', 'update_rows',
+           'sealed', 'seal', 'commit', 'append_rows', 'trimmed', 'remove_rows', 'update_rows', 'located', 'rewritten',
            'put_quarantine']
 
 # %% ../../nbs/05c_data_store.ipynb #e33c4461
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs
@@ -274,19 +275,6 @@ def _numbered(fragment, number: int):
     return lance.FragmentMetadata.from_json(json.dumps(fragment.to_json() | {"id": number}))
 
 # %% ../../nbs/05c_data_store.ipynb #9e830e26
-def digest_after(
-    table,  # lance.LanceDataset
-    gone: pa.Array,  # sample ids that go, or get another leaf
-    come: Iterable[pa.Array],  # leaves that are new
-) -> str:
-    "The digest of the version to be, from the leaves of the one before."
-    columns = ["leaf", "sample_id"] if len(gone) else ["leaf"]
-    old = table.to_table(columns=columns)
-    if len(gone):
-        old = old.filter(pc.invert(pc.is_in(old["sample_id"], value_set=gone)))
-    return digest_of(pa.chunked_array([*old["leaf"].chunks, *come], pa.string()))
-
-
 def _first(ws: Workspace, name: str, new: list, note: dict) -> int:
     "The first version of a dataset; somebody else's first version is not written over."
     import lance
@@ -329,10 +317,10 @@ def append_rows(
         if onto is None:
             digest = digest_of(pa.chunked_array(leaves, pa.string()))
             return _first(ws, name, new, {"digest": digest})
-        gone = pa.array(sorted(replace), pa.string())
-        note = {"digest": digest_after(onto, gone, leaves)}
+        kept, left = trimmed(onto, pa.array(sorted(replace), pa.string()))
+        note = {"digest": digest_of(pa.chunked_array([*left, *leaves], pa.string()))}
         note |= {"merged": merged} if merged else {}
-        return commit(ws, onto, without(onto, gone), new, note=note)
+        return commit(ws, onto, kept, new, note=note)
 
 
 def _watched(batches: Iterable[pa.RecordBatch], failed: list, leaves: list) -> Iterator:
@@ -346,24 +334,25 @@ def _watched(batches: Iterable[pa.RecordBatch], failed: list, leaves: list) -> I
         raise
 
 # %% ../../nbs/05c_data_store.ipynb #cb5e9bfb
-def without(table, gone: pa.Array) -> list:  # FragmentMetadata
-    "The fragments of a table after some samples were taken out; nothing is committed."
-    left = []
+def trimmed(
+    table,  # lance.LanceDataset
+    gone: pa.Array,  # sample ids that go
+) -> tuple[list, list[pa.Array]]:  # FragmentMetadata, and the leaves that stay
+    "A table after some samples were taken out; nothing is committed."
+    kept, leaves = [], []
     for fragment in table.get_fragments():
-        own = fragment.to_table(columns=["sample_id"])["sample_id"] if len(gone) else gone
-        here = own.filter(pc.is_in(own, value_set=gone)).to_pylist() if len(gone) else []
-        if trimmed := _trimmed(fragment, here):
-            left.append(trimmed)
-    return left
+        left, asked = fragment.metadata, ["leaf", "sample_id"] if len(gone) else ["leaf"]
+        rows = fragment.scanner(columns=asked, with_row_address=True).to_table()
+        if len(gone):
+            out = pc.is_in(rows["sample_id"], value_set=gone)
+            places = rows["_rowaddr"].filter(out).to_numpy() & 0xFFFFFFFF
+            left = fragment.delete_rows(places) if len(places) else left
+            rows = rows.filter(pc.invert(out))
+        kept += [left] if left else []
+        leaves += rows["leaf"].chunks
+    return kept, leaves
 
 
-def _trimmed(fragment, here: list[str]):  # FragmentMetadata, or None
-    "A fragment without these samples; an id is `smp:` and hex digits: there is nothing to escape."
-    if not here:
-        return fragment.metadata
-    return fragment.delete("sample_id in ({})".format(",".join(f"'{one}'" for one in here)))
-
-# %% ../../nbs/05c_data_store.ipynb #fe510782
 def remove_rows(ws: Workspace, name: str, ids: set[str]) -> int:
     "A version without these samples; the number it has."
 
@@ -372,12 +361,13 @@ def remove_rows(ws: Workspace, name: str, ids: set[str]) -> int:
         if not len(gone):
             return table.version
         with storing(ws, name):
-            digest = digest_after(table, gone, [])
-            return commit(ws, table, without(table, gone), note={"digest": digest})
+            kept, leaves = trimmed(table, gone)
+            digest = digest_of(pa.chunked_array(leaves, pa.string()))
+            return commit(ws, table, kept, note={"digest": digest})
 
     return replayed(once)
 
-# %% ../../nbs/05c_data_store.ipynb #79a2770b
+# %% ../../nbs/05c_data_store.ipynb #fe510782
 def update_rows(
     ws: Workspace,
     name: str,
@@ -389,42 +379,60 @@ def update_rows(
 
     def once() -> int:
         table = open_table(ws, name) if onto is None else onto
-        branch = name.partition("@")[2]
         if not values.num_rows:
             return table.version
         with storing(ws, name):
-            ids = values["sample_id"].combine_chunks()
-            # Made from these very rows and as many as they are: it is every row.
-            all_of = onto is not None and len(ids) == table.count_rows()
-            digest = note_of(table, branch).get("digest")
-            if "leaf" in values.column_names or digest is None:
-                digest = _digest_with(table, values, all_of)
-            parts = [_updated(fragment, values, ids) for fragment in table.get_fragments()]
-            kept, fields = [part[0] for part in parts], {n for part in parts for n in part[1]}
+            placed = located(table, values)
+            digest = note_of(table, name.partition("@")[2]).get("digest")
+            if "leaf" in placed.column_names or digest is None:
+                digest = digest_of(pa.chunked_array(_leaves_with(table, placed), pa.string()))
+            kept, fields = rewritten(table, placed)
             return commit(ws, table, kept, note={"digest": digest}, fields=fields)
 
     return replayed(once) if onto is None else once()
 
+# %% ../../nbs/05c_data_store.ipynb #79a2770b
+def located(
+    table,  # lance.LanceDataset
+    values: pa.Table,  # with `sample_id`, or `_rowaddr` already
+) -> pa.Table:  # with `_rowaddr`; samples that are not there are left out
+    "Values with the addresses of their rows in place of the ids of their samples."
+    if "_rowaddr" in values.column_names:
+        return values
+    ids = values["sample_id"].combine_chunks()
+    rows = table.scanner(columns=["sample_id"], with_row_address=True).to_table()
+    at = pc.index_in(rows["sample_id"], value_set=ids)
+    there = pc.is_valid(at)
+    found = values.drop_columns("sample_id").take(at.filter(there))
+    return found.append_column("_rowaddr", rows["_rowaddr"].filter(there))
 
-def _updated(fragment, values: pa.Table, ids: pa.Array) -> tuple:  # FragmentMetadata, columns
-    "A fragment with new values, and which columns have them; one that holds none of these samples stays as it is."
-    own = fragment.to_table(columns=["sample_id"])["sample_id"]
-    if not pc.any(pc.is_in(own, value_set=ids)).as_py():
-        return fragment.metadata, ()
-    return fragment.update_columns(values, "sample_id", "sample_id")
 
+def _leaves_with(table, placed: pa.Table) -> list[pa.Array]:
+    "The leaves of a table after some rows have new values."
+    fresh = placed["leaf"].chunks if "leaf" in placed.column_names else []
+    if fresh and len(placed) == table.count_rows():
+        return fresh
+    old = table.scanner(columns=["leaf"], with_row_address=True).to_table()
+    if fresh:
+        old = old.filter(~np.isin(old["_rowaddr"].to_numpy(), placed["_rowaddr"].to_numpy()))
+    return [*old["leaf"].chunks, *fresh]
 
-def _digest_with(table, values: pa.Table, all_of: bool) -> str:
-    "The digest after some leaves changed; values of samples that are not there count for nothing."
-    if "leaf" in values.column_names and all_of:
-        return digest_of(values["leaf"])
-    old = table.to_table(columns=["leaf", "sample_id"])
-    if "leaf" not in values.column_names:
-        return digest_of(old["leaf"])
-    at = pc.index_in(old["sample_id"], value_set=values["sample_id"].combine_chunks())
-    return digest_of(
-        pc.coalesce(values["leaf"].combine_chunks().take(at.combine_chunks()), old["leaf"])
-    )
+# %% ../../nbs/05c_data_store.ipynb #b836ab16
+def rewritten(
+    table,  # lance.LanceDataset
+    placed: pa.Table,  # `_rowaddr` and the columns to change
+) -> tuple[list, set[int]]:  # FragmentMetadata, and the numbers of the columns that changed
+    "A table with new values; a fragment that holds none of them stays as it is."
+    kept, fields = [], set()
+    owner = placed["_rowaddr"].to_numpy() >> 32
+    for fragment in table.get_fragments():
+        mine, left, changed = owner == fragment.fragment_id, fragment.metadata, ()
+        if mine.any():
+            own = placed if mine.all() else placed.filter(pa.array(mine))
+            left, changed = fragment.update_columns(own, "_rowaddr", "_rowaddr")
+        kept.append(left)
+        fields.update(changed)
+    return kept, fields
 
 # %% ../../nbs/05c_data_store.ipynb #4824d251
 def put_quarantine(
