@@ -386,7 +386,7 @@ def update_rows(
             digest = note_of(table, name.partition("@")[2]).get("digest")
             if "leaf" in placed.column_names or digest is None:
                 digest = digest_of(pa.chunked_array(_leaves_with(table, placed), pa.string()))
-            kept, fields = rewritten(table, placed)
+            kept, fields = rewritten(table, placed, storage_options(ws))
             return commit(ws, table, kept, note={"digest": digest}, fields=fields)
 
     return replayed(once) if onto is None else once()
@@ -421,18 +421,49 @@ def _leaves_with(table, placed: pa.Table) -> list[pa.Array]:
 def rewritten(
     table,  # lance.LanceDataset
     placed: pa.Table,  # `_rowaddr` and the columns to change
+    storage: dict | None = None,  # as `storage_options` gives it
 ) -> tuple[list, set[int]]:  # FragmentMetadata, and the numbers of the columns that changed
     "A table with new values; a fragment that holds none of them stays as it is."
     kept, fields = [], set()
     owner = placed["_rowaddr"].to_numpy() >> 32
     for fragment in table.get_fragments():
-        mine, left, changed = owner == fragment.fragment_id, fragment.metadata, ()
+        mine, left = owner == fragment.fragment_id, fragment.metadata
         if mine.any():
             own = placed if mine.all() else placed.filter(pa.array(mine))
-            left, changed = fragment.update_columns(own, "_rowaddr", "_rowaddr")
+            left, changed = _instead(left, _columns_file(table, fragment, own, storage))
+            fields.update(changed)
         kept.append(left)
-        fields.update(changed)
     return kept, fields
+
+
+def _columns_file(table, fragment, own: pa.Table, storage: dict | None):  # FragmentMetadata
+    "A file with some columns of a fragment, every row of it, in its order."
+    import lance
+
+    schema = pa.schema([field for field in SCHEMA if field.name in own.column_names])
+    rows, places = fragment.physical_rows, own["_rowaddr"].to_numpy() & 0xFFFFFFFF
+    values, order = own.select(schema.names).cast(schema), np.full(rows, -1)
+    order[places] = np.arange(len(own))
+    if (order < 0).any():
+        old = fragment.scanner(columns=schema.names, include_deleted_rows=True, with_row_id=True)
+        values = pa.concat_tables([values, old.to_table().select(schema.names).cast(schema)])
+        order = np.where(order < 0, len(own) + np.arange(rows), order)
+    whole = values.take(pa.array(order))
+    (made,) = lance.fragment.write_fragments(
+        whole.to_reader(1 << 16), table, schema=schema, mode="append", max_rows_per_file=rows,
+        storage_options=storage)  # fmt: skip
+    return made
+
+
+def _instead(metadata, made) -> tuple:  # FragmentMetadata, and the numbers of the columns
+    "A fragment that reads some columns from another file; -2 marks those an old file lost."
+    import lance
+
+    said, (fresh,) = metadata.to_json(), made.to_json()["files"]
+    for one in said["files"]:
+        one["fields"] = [-2 if k in fresh["fields"] else k for k in one["fields"]]
+    said["files"] = [one for one in said["files"] if set(one["fields"]) != {-2}] + [fresh]
+    return lance.FragmentMetadata.from_json(json.dumps(said)), fresh["fields"]
 
 # %% ../../nbs/05c_data_store.ipynb #4824d251
 def put_quarantine(
