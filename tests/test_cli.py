@@ -49,7 +49,14 @@ def test_data_from_folder_to_tag(ws, world, tmp_path):
     (tmp_path / "signs" / "stop" / "broken.png").write_bytes(b"not a picture")
     got = json.loads(tell(ws, "--json", "ingest", str(tmp_path / "signs"), "signs").stdout)
     assert got["added"] + got["quarantined"] >= 96
-    tell(ws, "split", "signs")
+    shares = ("--fractions", "train=0.6,val=0.4", "--stratify", "label", "--anew")
+    assert json.loads(tell(ws, "--json", "split", "signs", *shares).stdout)["samples"].keys() == {
+        "train",
+        "val",
+    }
+    assert "0.8 are no shares" in tell(
+        ws, "split", "signs", "--fractions", "0.8", code=2
+    ).stderr.replace("'", "")
     tell(ws, "validate", "signs")
     assert "signs@v1" in tell(ws, "tag", "signs", "v1").stdout
     assert "v1" in tell(ws, "versions").stdout

@@ -31,12 +31,14 @@ from mlops_nb.data import (
     resolve,
     restore,
     split,
+    splitting,
     tag,
     validate,
     verify,
     versions,
 )
 from mlops_nb.data import seen as memory
+from mlops_nb.data.contracts import Contract, set_contract
 from mlops_nb.data.ingestion import row_of
 from mlops_nb.data.items import Item, tidy_facts
 from mlops_nb.data.leaves import SCHEMA, digest_of, leaf, leaf_of, sample_id
@@ -590,6 +592,89 @@ def test_leaks_are_refused_by_name(ws):
         split(ws, "near", stratify="colour")
     with pytest.raises(DataError, match="has no place"):
         split(ws, "signs", group="place")
+
+
+def drives(ws, name: str, some, *, frames: int = 2, split=None):
+    put(ws, name, *(item(f"{d}_{k}", drive=f"d{d}", split=split, label=("stop", "yield")[d % 2])
+                    for d in some for k in range(frames)))  # fmt: skip
+
+
+def where(ws, name: str) -> dict[str, str]:
+    return dict(zip(*read(ws, name, columns=["source", "split"]).to_pydict().values(), strict=True))
+
+
+@pytest.mark.parametrize("stratify", ["", "label"])
+def test_no_sample_ever_moves(ws, stratify):
+    drives(ws, "signs", range(30))
+    split(ws, "signs", stratify=stratify)
+    early = where(ws, "signs")
+    for change in (
+        lambda: drives(ws, "signs", range(30, 60)),
+        lambda: drives(ws, "signs", range(60, 80), split="test"),  # an official part comes later
+        lambda: drives(ws, "signs", range(80, 100), split="train"),
+        lambda: update_rows(ws, "signs", pa.table({"sample_id": [sample_id("3_0")], "width": pa.array([7], pa.int32())})),
+        lambda: drives(ws, "signs", [1], frames=4),  # more frames of a drive that has a side
+    ):  # fmt: skip
+        change()
+        for known in ({"seed": 0}, {"seed": 5}, {"fractions": {"train": 0.5, "val": 0.5}}):
+            split(ws, "signs", stratify=stratify, **known)
+            now = where(ws, "signs")
+            kept = {s: side for s, side in early.items() if not s.startswith("1_")}
+            assert {s: now[s] for s in kept} == kept
+            early = now
+    assert {now[f"{d}_0"] for d in range(60, 80)} == {"test"}
+    assert {now[f"{d}_0"] for d in range(80, 100)} == {"train", "val"}  # its source said train
+    night = fork(ws, "signs", "night")
+    drives(ws, night, range(100, 110), split="train")
+    split(ws, night, stratify=stratify, seed=9)
+    assert {s: where(ws, night)[s] for s in now} == now
+    done = split(ws, night, stratify=stratify, seed=9, anew=True)
+    assert done.moved > 20 and {where(ws, night)[f"{d}_0"] for d in range(60, 80)} == {"test"}
+
+
+def test_official_samples_of_a_trained_drive_are_refused(ws):
+    drives(ws, "signs", range(30))
+    split(ws, "signs")
+    trained = next(s for s, side in where(ws, "signs").items() if side == "train").split("_")[0]
+    put(ws, "signs", item(f"{trained}_9", drive=f"d{trained}", split="test"))
+    before = resolve(ws, "signs")
+    with pytest.raises(DataError, match=f"'d{trained}' aside for testing.*are in train.*anew=True"):
+        split(ws, "signs")
+    assert resolve(ws, "signs") == before
+    split(ws, "signs", anew=True)
+    assert {side for s, side in where(ws, "signs").items() if s.startswith(f"{trained}_")} == {
+        "test"
+    }
+
+
+def test_the_contract_says_how_to_divide(ws):
+    drives(ws, "signs", range(60), frames=1)
+    rules = Contract.from_toml(
+        'split = { group = "image", seed = 3, stratify = "label", allow = ["drive"], '
+        "fractions = { train = 0.5, val = 0.5 } }"
+    )
+    set_contract(ws, "signs", rules)
+    done = split(ws, "signs")
+    assert done.samples == {"train": 30, "val": 30}
+    (act,) = acts(ws, verb="split")
+    assert act.facts["contract"] == rules.id and act.facts["seed"] == 3
+    assert act.facts["allow"] == ["drive"] and act.facts["stratify"] == "label"
+    night = fork(ws, "signs", "night")
+    assert split(ws, night).moved == 0  # a branch is held to its dataset's
+    done = split(ws, night, group="drive", fractions={"train": 0.8, "test": 0.2}, stratify="",
+                 anew=True)  # fmt: skip
+    assert done.samples.keys() == {"train", "test"}  # what is said goes before the contract
+    set_contract(ws, "signs", Contract.from_toml('split = { group = "colour" }'))
+    with pytest.raises(DataError, match="Cannot split by 'colour'"):
+        split(ws, "signs")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from(["train", "val", "test"]), min_size=1, max_size=20))
+def test_many_leaves_are_made_like_one(sides):
+    contents = pa.chunked_array([[f"{k:064x}" for k in range(len(sides))]])
+    made = splitting._leaves(contents, pa.array(sides)).to_pylist()
+    assert made == [leaf_of(c, s) for c, s in zip(contents.to_pylist(), sides, strict=True)]
 
 
 # Folders that were read before

@@ -172,14 +172,30 @@ def mend(name: str, quarantine_id: str, changes: str, reason: str) -> None:
     say(got, f"{got.source} is back in {name}@{got.version}")
 
 # %% ../../nbs/16b_cli_data.ipynb #67c27819
+def _fractions(context, option, text: str | None) -> dict[str, float] | None:
+    "train=0.8,val=0.1,test=0.1 as a dictionary."
+    try:
+        pairs = [one.split("=") for one in (text or "").split(",") if one]
+        return {side.strip(): float(share) for side, share in pairs} or None
+    except ValueError as err:
+        said = f"{text!r} are no shares. Write train=0.8,val=0.1,test=0.1."
+        raise click.BadParameter(said) from err
+
+
 @cli.command()
 @click.argument("name")
-@click.option("--seed", default=0, show_default=True)
-def split(name: str, seed: int) -> None:
-    "Divide dataset NAME into train, val and test by drive or track."
+@click.option("--fractions", callback=_fractions, metavar="train=0.8,val=0.1,test=0.1",
+              help="Shares of the sides [the contract's, or 0.7, 0.15, 0.15].")  # fmt: skip
+@click.option("--group", help="What stays together: auto, drive, track, place or image.")
+@click.option("--stratify", help="A column to balance, such as label or weather.")
+@click.option("--seed", type=int, help="Another number, another division [the contract's, or 0].")
+@click.option("--allow", multiple=True, help="A leak that is meant: drive, track or place.")
+@click.option("--anew", is_flag=True, help="Divide all again; otherwise no sample ever moves.")
+def split(name: str, allow: tuple[str, ...], **said) -> None:
+    "Divide dataset NAME into train, val and test, as its contract says."
     from mlops_nb.data import split
 
-    got = split(here(), name, seed=seed)
+    got = split(here(), name, allow=allow or None, **said)
     say(got, str(got))
 
 # %% ../../nbs/16b_cli_data.ipynb #993f7a19
