@@ -25,7 +25,7 @@ _ROOMS = {
     ),
     "pipeline": "Step Output Run run emit outputs parameters template",
     "model": "Bundle export store_bundle load_bundle predict predict_table broken_rules held_to",
-    "selection": "embed similar novel uncertain cover coverage",
+    "selection": "embed similar novel uncertain cover coverage vectors_of predictions_of",
     "evaluate": "Report Policy Decision Comparison evaluate compare gate",
     "registry": "ModelVersion track register promote rollback resolve_model fetch_bundle models",
     "serve": "Deployment deploy stop deployment deployments classify prediction_log refused_log",

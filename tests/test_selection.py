@@ -205,7 +205,7 @@ def test_a_killed_embed_goes_on_where_it_was(ws, tmp_path):
         def slow(done, total):
             print(done, flush=True)
             time.sleep(0.05)
-        embed(open_workspace(sys.argv[1]), "films", threads=1, progress=slow)
+        embed(open_workspace(sys.argv[1]), "films", workers=1, progress=slow)
     """
     child = subprocess.Popen(
         [sys.executable, "-c", code, str(ws.root)], stdout=subprocess.PIPE, text=True

@@ -212,3 +212,130 @@ def test_odd_pictures_are_measured_or_refused_with_a_reason():
 def test_a_picture_of_a_hundred_million_pixels_is_measured():
     large = measured(file_of(Image.new("L", (10_000, 10_000), 90)))
     assert (large["width"], round(large["brightness"] * 255)) == (10_000, 90)
+
+
+# What models have seen, what there was nothing to look at for, what the caller hands over
+
+
+def scenes(root, seeds, **facts):
+    "One JPEG a seed, with facts in a metadata.csv."
+    root.mkdir(parents=True, exist_ok=True)
+    lines = [",".join(["file_name", "class", *facts])]
+    for k, seed in enumerate(seeds):
+        small = np.random.default_rng(seed).integers(0, 255, (6, 8, 3)).astype(np.uint8)
+        picture = np.kron(small, np.ones((12, 12, 1), np.uint8))
+        (root / f"{seed}.jpg").write_bytes(encode(picture, "jpeg", quality=95))
+        lines.append(",".join([f"{seed}.jpg", "stop", *(str(v[k]) for v in facts.values())]))
+    (root / "metadata.csv").write_text("\n".join(lines))
+    return root
+
+
+def trained_on(ws, ref, tmp_path):
+    "A step of the pipeline takes a version and leaves a bundle: that is all a training is here."
+    import nbformat
+
+    from mlops_nb import Step, run
+
+    page = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "p"}}
+    )
+    first = nbformat.v4.new_code_cell('data: str = ""\nrun_id: str = ""')
+    first.metadata["tags"] = ["parameters"]
+    said = "from mlops_nb import emit\nemit(bundle='bundle:' + '0' * 64)"
+    page.cells = [first, nbformat.v4.new_code_cell(said)]
+    path = tmp_path / "train.ipynb"
+    nbformat.write(page, path)
+    assert run(ws, [Step("train", path, {"data": ref})]).steps[0].status == "ran"
+
+
+def test_what_any_model_was_trained_on_is_found_again_end_to_end(ws, tmp_path):
+    from mlops_nb.data import tag
+
+    old = {"drive": [f"d{k}" for k in range(6)], "sensor": ["front"] * 6,
+           "captured_at": [f"2026-01-31T08:{k:02}:00Z" for k in range(6)]}  # fmt: skip
+    ingest(ws, scenes(tmp_path / "old", range(6), **old), "signs", split="train")
+    validate(ws, "signs")
+    ref = tag(ws, "signs", "v1")
+    ingest(ws, scenes(tmp_path / "near", [0]), "later", split="test")
+    assert not [f for f in validate(ws, "later").findings if f.check == "B7"]
+    assert "trained" in validate(ws, "later").unchecked["B7"]
+    trained_on(ws, ref, tmp_path)
+
+    import cv2  # the same picture, compressed anew: another image id, nearly the same hash
+
+    near = tmp_path / "near2"
+    scenes(near, [0, 50])
+    pixels = cv2.imread(str(near / "0.jpg"))
+    (near / "0.jpg").write_bytes(
+        cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 40])[1].tobytes()
+    )
+    ingest(ws, near, "later", split="test")
+    done = validate(ws, "later")
+    found = {(f.source, f.severity): f.message for f in done.findings if f.check == "B7"}
+    assert set(found) == {("near/0.jpg", "E"), ("near2/0.jpg", "E")}
+    assert (
+        "signs@v1" in found["near2/0.jpg", "E"]
+        and "looks like old/0.jpg" in found["near2/0.jpg", "E"]
+    )
+    assert done.quarantined == 2 and "B7" not in done.unchecked
+
+    # another version of the same dataset: drives, tracks and times come back, the pictures do not
+    new = {"drive": ["d1", "x"], "sensor": ["front"] * 2,
+           "captured_at": ["2026-03-01T08:00:00Z", "2026-01-31T08:04:01Z"]}  # fmt: skip
+    ingest(ws, scenes(tmp_path / "new", [70, 71], **new), "signs", split="test")
+    root = scenes(tmp_path / "old", range(6), **old | {"drive": [f"e{k}" for k in range(6)]})
+    ingest(ws, root, "signs", split="val")  # now nothing of it is in training here
+    words = [f.message for f in validate(ws, "signs").findings if f.check == "B7"]
+    assert any("1 of the 2 drives of test: d1 in signs@v1" in one for one in words), words
+    assert any(
+        "1 frames lie within 2 s" in one and "new/71.jpg is 1.0 s" in one for one in words
+    ), words
+
+
+def test_it_is_said_which_checks_had_nothing_to_look_at(ws, tmp_path):
+    ingest(ws, coco(tmp_path / "cam", wide=20), "signs")
+    done = validate(ws, "signs")
+    assert (
+        done.unchecked["E2"] == "no calibration"
+        and done.unchecked["D1"] == "no drive, no captured_at"
+    )
+    assert not {"A1", "B1", "C1", "C4"} & done.unchecked.keys()
+    assert validate(ws, "signs").unchecked == done.unchecked  # read back from the ledger
+    html, data = validation_report(ws, done, folder=tmp_path / "report")
+    assert json.loads(data.read_text())["unchecked"] == done.unchecked
+    page = html.read_text()
+    assert "Nothing to look at" in page and "no calibration" in page
+    off = Contract.from_toml('off = { E2 = "no rig" }')
+    assert "E2" not in validate(ws, "signs", contract=off).unchecked
+
+
+def test_what_the_caller_hands_over_reaches_the_checks(ws, tmp_path):
+    ingest(ws, scenes(tmp_path / "a", range(12), drive=[f"d{k}" for k in range(12)]), "signs")
+    ingest(ws, scenes(tmp_path / "b", range(100, 112), drive=[f"e{k}" for k in range(12)]), "other")
+    validate(ws, "other")
+    ids = {
+        name: read(ws, name, columns=["sample_id", "label"]).to_pylist()
+        for name in ("signs", "other")
+    }
+    rng = np.random.default_rng(0)
+    far = {"signs": 9.0, "other": 0.0}
+    vectors = {
+        row["sample_id"]: rng.normal(far[name], 1, 4) for name, rows in ids.items() for row in rows
+    }
+    alone = validate(ws, "signs")
+    assert {"F3", "H3", "C13", "G1", "H7"} <= alone.unchecked.keys()
+    seen = validate(ws, "signs", vectors=vectors, reference="other")
+    assert [f.source for f in seen.findings if f.check == "H3"] == ["embeddings"]
+    assert not {"F3", "H3", "H4"} & seen.unchecked.keys()
+    same = {key: rng.normal(0, 1, 4) for key in vectors}
+    quiet = validate(ws, "signs", vectors=same, reference="other")
+    assert not [f for f in quiet.findings if f.check == "H3"]  # other vectors are another question
+
+    def plates(image):
+        assert image.shape == (72, 96, 3)
+        return [{"class": "plate", "x0": 4, "y0": 4, "x1": 40, "y1": 20, "score": 0.9}]
+
+    held = validate(ws, "signs", detector=plates)
+    assert {f.check for f in held.findings if f.severity == "E"} == {
+        "G1"
+    } and held.quarantined == 12

@@ -220,30 +220,70 @@ def check_augmented(rows: list[dict], limits: CopyLimits) -> Iterator[Finding]:
 # %% ../../nbs/05f3_data_copies.ipynb #41b94642
 @dataclass(frozen=True)
 class Trained:
-    "The training frames of every version that a model came from."
+    "The training frames of every version that a model came from, each image once."
 
-    images: dict[str, str]  # image id -> the version, such as signs@v1
-    hashes: np.ndarray  # (N,) int64, perceptual
-    refs: tuple[str, ...]  # (N,) the version each hash is from
+    rows: tuple[dict, ...]  # as in SCHEMA; `ref`: the version, signs@v1; `own`: of this dataset
+
+
+_REMEDY = "Take it out of test, or train that model anew before it is compared here."
 
 
 def check_trained(
     rows: list[dict], limits: CopyLimits, trained: Trained | None = None
 ) -> Iterator[Finding]:
-    "B7: a test frame that a model has seen in training."
+    "B7: a test frame that a model has seen in training, or nearly."
     if trained is None:
         return
-    test = [row for row in rows if row["split"] == "test"]
-    remedy = "Take it out of test, or train that model anew before it is compared here."
-    seen = {row["sample_id"] for row in test if row["image_id"] in trained.images}
-    for row in (row for row in test if row["sample_id"] in seen):
-        ref = trained.images[row["image_id"]]
-        yield about(row, "B7", "E", f"A model was trained on this image, in {ref}.", remedy)
-    rest = _hashed([row for row in test if row["sample_id"] not in seen], limits)
-    pairs = near_pairs(_hashes(rest), trained.hashes, bits=0)
-    for i, j in {i: j for i, j in pairs.tolist()}.items():
-        yield about(rest[i], "B7", "W", f"A model was trained on a picture with the same "
-                     f"perceptual hash, in {trained.refs[j]}.", remedy)  # fmt: skip
+    here = {row["image_id"] for row in rows if row["split"] == "train"}
+    seen = {one["image_id"]: one["ref"] for one in trained.rows}
+    rest, before = [], [one for one in trained.rows if one["image_id"] not in here]
+    for row in (row for row in rows if row["split"] == "test"):
+        if ref := seen.get(row["image_id"]):
+            yield about(row, "B7", "E", f"A model was trained on this image, in {ref}.", _REMEDY)
+        else:
+            rest.append(row)
+    left, right, said = _hashed(rest, limits), _hashed(before, limits), set()
+    pairs = near_pairs(_hashes(left), _hashes(right), bits=limits.near_bits)
+    for row, other in _confirmed(left, right, pairs, limits):
+        if row["sample_id"] not in said:
+            said.add(row["sample_id"])
+            yield about(row, "B7", "E", f"It looks like {other['source']}, on which a model was "
+                         f"trained, in {other['ref']}.", _REMEDY)  # fmt: skip
+    yield from _trained_around(
+        [row for row in rest if row["sample_id"] not in said], before, limits
+    )
+
+# %% ../../nbs/05f3_data_copies.ipynb #2baaa83c
+def _names(row: dict, key: str) -> set[str]:
+    "The drive of a frame, or its tracks and those of its boxes, named within the drive."
+    if key == "drive":
+        return {row["drive"]} - {None}
+    tracks = {row["track"], *(box.get("track") for box in row["boxes"])} - {None, ""}
+    return {f"{row['drive'] or ''}/{one}" for one in tracks}
+
+
+def _trained_around(test: list[dict], before: list[dict], limits: CopyLimits) -> Iterator[Finding]:
+    "B7 by drive, track, time and place; about the version as a whole."
+    own = [one for one in before if one["own"]]
+    for key in ("drive", "track"):
+        known = {name: one["ref"] for one in own for name in _names(one, key)}
+        names = {name for row in test for name in _names(row, key)}
+        if met := sorted(names & known.keys()):
+            some = ", ".join(f"{name} in {known[name]}" for name in met[:3]) + ", ..." * (
+                len(met) > 3
+            )
+            yield Finding("B7", "W", f"{key}s", f"Models were trained on {len(met)} of the "
+                          f"{len(names)} {key}s of test: {some}.", _REMEDY)  # fmt: skip
+            test = [row for row in test if not _names(row, key) & known.keys()]
+    for buffer, unit, close, pool in ((limits.buffer_s, "s", _close_in_time, own),
+                                      (limits.buffer_m, "m", _close_in_place, before)):  # fmt: skip
+        found = list(close(test + pool, limits)) if buffer > 0 else []
+        if found:
+            one, two, apart = min(found, key=lambda pair: pair[2])
+            mine, other = (one, two) if one["split"] == "test" else (two, one)
+            yield Finding("B7", "W", "test", f"{len(found)} frames lie within {buffer:g} {unit} of one "
+                          f"that a model was trained on; {mine['source']} is {apart:.1f} {unit} from "
+                          f"{other['source']} in {other['ref']}.", _REMEDY)  # fmt: skip
 
 # %% ../../nbs/05f3_data_copies.ipynb #1fb363db
 def check_groups(rows: list[dict], limits: CopyLimits) -> Iterator[Finding]:

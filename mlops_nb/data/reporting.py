@@ -131,6 +131,14 @@ def _section(check: str, found: list[Finding], examples: list[Finding], pictures
     )
 
 # %% ../../nbs/05gb_data_reporting.ipynb #9ebd8f3a
+def _unchecked(lacking: dict[str, str]) -> str:
+    "The checks that had nothing to look at."
+    rows = "".join(f"<tr><td>{escape(k)}</td><td>{escape(CHECKS.get(k, ''))}</td><td>{escape(why)}"
+                   "</td></tr>" for k, why in sorted(lacking.items()))  # fmt: skip
+    head = "<tr><th>check</th><th>what</th><th>lacked</th></tr>"
+    return f"<h2>Nothing to look at</h2><table>{head}{rows}</table>" if rows else ""
+
+# %% ../../nbs/05gb_data_reporting.ipynb #877d9249
 def page(
     result: Validation,
     pictures: dict[str, str],  # sample id -> data: address
@@ -143,10 +151,12 @@ def page(
     examples = _examples(result.findings)
     sections = "".join(_section(c, groups[c], examples.get(c, []), pictures) for c in order)
     numbers = (("samples checked", result.checked), ("findings", len(result.findings)),
-               ("to quarantine", result.quarantined), ("errors of the whole", len(result.blocking)))  # fmt: skip
+               ("to quarantine", result.quarantined), ("errors of the whole", len(result.blocking)),
+               ("checks without anything to look at", len(result.unchecked)))  # fmt: skip
     facts = "".join(f"<li><b>{n:,}</b><span class=soft>{what}</span></li>" for what, n in numbers)
     off = "".join(f"<li>{escape(k)}: {escape(why)}</li>" for k, why in result.contract.off.items())
     silent = f"<h2>Not run</h2><ul>{off}</ul>" if off else ""
+    silent += _unchecked(result.unchecked)
     title = f"Checks of {escape(result.ref)}"
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -165,6 +175,7 @@ def said(result: Validation) -> dict:
     return {"ref": result.ref, "version": result.version, "digest": result.digest,
             "checked": result.checked, "quarantined": result.quarantined,
             "passed": not result.blocking, "counts": dict(sorted(counts.items())),
+            "unchecked": result.unchecked,
             "contract": result.contract.to_toml(), "contract_id": result.contract.id,
             "input_rules": result.contract.input_rules(),
             "findings": [asdict(one) | {"title": CHECKS.get(one.check, "")}

@@ -6,23 +6,22 @@
 __all__ = ['COMMIT_SECONDS', 'Embedded', 'embed']
 
 # %% ../../nbs/08e_selection_embedding.ipynb #dd9d56c9
-import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute
 
+from ..data.scanning import Rows, spread
 from ..data.store import read, resolve
 from mlops_nb.data.vectors import (
     append_vectors,
     computing,
-    each_image,
-    image_ids,
+    image_rows,
     index_vectors,
     known_vectors,
 )
@@ -33,43 +32,23 @@ from .encoders import find_encoder
 from ..workspace import DataError, Workspace
 
 # %% ../../nbs/08e_selection_embedding.ipynb #67d61e6e
-@dataclass(frozen=True)
-class _Answer:
-    "What became of one batch."
-
-    ids: list[str]
-    vectors: np.ndarray  # (N, D)
-    faults: list[tuple[str, str]]  # (source, message)
-
-
-def _answer(encoder: Encoder, batch: list[tuple[str, str, bytes]]) -> _Answer:
-    "Decode, shrink and encode one batch; only shrunken images are held together."
-    ids, pictures, faults = [], [], []
-    for image, source, data in batch:
+def _encoded(piece: list[int], *, rows: Rows, encoder: Encoder) -> pa.Table:
+    "Decode, shrink and encode some rows; only shrunken images are held together."
+    read, pictures, faults = rows.take(piece), [], []
+    for data in read["image"].to_pylist():
         try:
             pixels = decode(data)
         except ValueError as err:
-            faults.append((source, str(err)))
+            faults.append(str(err))
             continue
+        faults.append(None)
         pictures.append(letterbox(pixels, encoder.size)[0] if encoder.size else pixels)
-        ids.append(image)
-    return _Answer(ids, encode(encoder, pictures), faults)
-
-
-def _ahead(work: Callable, tasks: Iterable, threads: int) -> Iterator:
-    "Results in order, a few tasks ahead of whoever takes them."
-    with ThreadPoolExecutor(threads) as pool:
-        waiting = deque()
-        try:
-            for task in tasks:
-                waiting.append(pool.submit(work, task))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for one in waiting:
-                one.cancel()
+    there = np.array([fault is None for fault in faults], int)
+    ends = np.r_[0, there.cumsum()] * encoder.dims
+    flat = pa.array(encode(encoder, pictures).ravel(), pa.float32())
+    vectors = pa.ListArray.from_arrays(pa.array(ends, pa.int32()), flat)  # none where a fault is
+    told = {name: read[name] for name in ("image_id", "source")}
+    return pa.table(told | {"vector": vectors, "fault": pa.array(faults, pa.string())})
 
 # %% ../../nbs/08e_selection_embedding.ipynb #86ece957
 @dataclass(frozen=True)
@@ -97,51 +76,58 @@ def embed(
     *,
     encoder: Encoder | Bundle | str | Path | None = None,  # as in `find_encoder`
     where: str | None = None,  # SQL: only these samples
-    threads: int | None = None,  # default: one per core
+    executor: str = "threads",  # or "ray"
+    workers: int | None = None,  # threads or CPUs; default: all
     progress: Callable[[int, int], None] | None = None,  # called with images done and to do
 ) -> Embedded:
     "See to it that every image of a version has a vector."
-    encoder, name = find_encoder(ws, encoder), resolve(ws, ref).name
-    wanted = image_ids(ws, ref)
+    encoder, name = find_encoder(ws, encoder), resolve(ws, ref).dataset
+    rows = image_rows(ws, ref)
     if where:
         some = read(ws, ref, where=where, columns=["image_id"])["image_id"].to_pylist()
-        wanted = list(dict.fromkeys(some))
-    if not set(wanted) - known_vectors(ws, name, encoder.digest):
-        return Embedded(name, encoder, len(wanted), 0)
+        rows = {image: rows[image] for image in some}
+    if not rows.keys() - known_vectors(ws, name, encoder.digest):
+        return Embedded(name, encoder, len(rows), 0)
     with computing(ws, name):
-        missing = set(wanted) - known_vectors(ws, name, encoder.digest)
-        skip = set(image_ids(ws, ref)) - missing
-        batches = each_image(ws, ref, skip=skip, batch=32 if encoder.size else 8)
-        threads = threads or len(os.sched_getaffinity(0))
-        answers = _ahead(partial(_answer, encoder), batches, threads)
+        missing = rows.keys() - known_vectors(ws, name, encoder.digest)
+        places, size = sorted(rows[image] for image in missing), 32 if encoder.size else 8
+        pieces = [places[k : k + size] for k in range(0, len(places), size)]
+        reader = Rows(ws, resolve(ws, ref), ["image_id", "source", "image"])
+        answers = spread(ws, pieces, partial(_encoded, rows=reader, encoder=encoder),
+                         executor=executor, workers=workers)  # fmt: skip
         faults = _keep(ws, name, encoder, answers=answers, total=len(missing), progress=progress)
         if len(faults) < len(missing):
             index_vectors(ws, name, encoder.digest)
     if faults:
         source, message = faults[0]
         raise DataError(
-            f"{len(faults)} of {len(wanted)} images of {ref} cannot be embedded (first: {source}: "
+            f"{len(faults)} of {len(rows)} images of {ref} cannot be embedded (first: {source}: "
             f"{message}). Run validate(ws, {name!r}), which moves such images into quarantine, "
             "or leave them out with where; the vectors of the others are kept."
         )
-    return Embedded(name, encoder, len(wanted), len(missing))
+    return Embedded(name, encoder, len(rows), len(missing))
 
 
-def _keep(ws, name, encoder, *, answers, total, progress) -> list[tuple[str, str]]:  # faults
+def _keep(
+    ws: Workspace, name: str, encoder: Encoder, *, answers: Iterable[pa.Table], total: int, progress
+) -> list[tuple[str, str]]:  # faults: (source, message)
     "Commit vectors every few seconds."
-    ids, rows, faults, done = [], [], [], 0
+    ids, matrices, faults, done = [], [], [], 0
     since = time.monotonic()
 
     def commit():
         if ids:
-            append_vectors(ws, name, encoder.digest, ids=ids, matrix=np.concatenate(rows))
-        ids.clear(), rows.clear()
+            append_vectors(ws, name, encoder.digest, ids=ids, matrix=np.concatenate(matrices))
+        ids.clear(), matrices.clear()
 
     for answer in answers:
-        ids += answer.ids
-        rows.append(answer.vectors)
-        faults += answer.faults
-        done += len(answer.ids) + len(answer.faults)
+        kept = answer.filter(pa.compute.is_null(answer["fault"]))
+        ids += kept["image_id"].to_pylist()
+        flat = kept["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        matrices.append(flat.reshape(-1, encoder.dims))
+        told = zip(answer["source"].to_pylist(), answer["fault"].to_pylist(), strict=True)
+        faults += [one for one in told if one[1] is not None]
+        done += answer.num_rows
         if time.monotonic() - since > COMMIT_SECONDS or len(ids) >= 20_000:
             commit()
             since = time.monotonic()
