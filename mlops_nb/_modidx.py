@@ -13,6 +13,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'mlops_nb.cli.browsing.browse': ('cli_browsing.html#browse', 'mlops_nb/cli/browsing.py'),
                                        'mlops_nb.cli.browsing.collect': ('cli_browsing.html#collect', 'mlops_nb/cli/browsing.py')},
             'mlops_nb.cli.data': { 'mlops_nb.cli.data._fractions': ('cli_data.html#_fractions', 'mlops_nb/cli/data.py'),
+                                   'mlops_nb.cli.data._function': ('cli_data.html#_function', 'mlops_nb/cli/data.py'),
                                    'mlops_nb.cli.data.contract': ('cli_data.html#contract', 'mlops_nb/cli/data.py'),
                                    'mlops_nb.cli.data.demo': ('cli_data.html#demo', 'mlops_nb/cli/data.py'),
                                    'mlops_nb.cli.data.ingest': ('cli_data.html#ingest', 'mlops_nb/cli/data.py'),

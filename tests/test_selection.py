@@ -620,3 +620,33 @@ def test_the_commands_answer(films, bundle, capsys, monkeypatch):
     assert told.startswith("Error: ") and "no-such-image" in told
     main(["cover", "films", "-k", "2"])
     assert "reason" in capsys.readouterr().out
+
+
+# Elsewhere
+
+
+def test_vectors_computed_on_ray_are_those_of_the_threads_to_the_bit(ws, tmp_path):
+    pytest.importorskip("ray")
+    from mlops_nb.data import fork
+
+    root = film(tmp_path / "films")
+    (root / "0_0.png").write_bytes(b"no picture")
+    for name in ("here", "there"):
+        ingest(ws, root, name, format="image_folder")
+        with pytest.raises(DataError, match="1 of 48 images of .*0_0.png"):
+            embed(ws, name, executor="ray" if name == "there" else "threads")
+    here, there = (vectors_of_all(ws, name) for name in ("here", "there"))
+    assert here.keys() == there.keys() and len(here) == 47
+    assert all(np.array_equal(here[key], there[key]) for key in here)
+    fork(ws, "here", "night")  # a branch uses its dataset's vectors
+    assert embed(ws, "here@night", where="source != 'films/0_0.png'").computed == 0
+    with pytest.raises(DataError, match="Pass one of threads, ray"):
+        embed(ws, "here", executor="spark", encoder="torchvision:squeezenet1_1")
+
+
+def vectors_of_all(ws, name):
+    from mlops_nb.data.vectors import read_vectors
+
+    digest = selection.shipped_encoder().digest
+    ids = sorted(known_vectors(ws, name, digest))
+    return dict(zip(ids, read_vectors(ws, name, digest, ids=ids), strict=True))

@@ -339,3 +339,23 @@ def test_what_the_caller_hands_over_reaches_the_checks(ws, tmp_path):
     assert {f.check for f in held.findings if f.severity == "E"} == {
         "G1"
     } and held.quarantined == 12
+
+
+def test_the_command_hands_over_and_tells(ws, tmp_path, capsys, monkeypatch):
+    from mlops_nb.cli import main
+
+    monkeypatch.setenv("MLOPS_NB_WORKSPACE", str(ws.root))
+    ingest(ws, scenes(tmp_path / "a", range(4)), "signs")
+    ingest(ws, scenes(tmp_path / "b", range(10, 14)), "other")
+    main(["validate", "signs"])
+    told = capsys.readouterr().out
+    assert "checks had nothing to look at" in told and "E2" in told and "H3" in told
+    (tmp_path / "finders.py").write_text("def nobody(image):\n    return []\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    more = ["--reference", "other", "--vectors", "--pixels", "--detector", "finders:nobody"]
+    main(["--json", "validate", "signs", *more])
+    lacking = json.loads(capsys.readouterr().out)["unchecked"]
+    assert not {"F3", "H3", "H4", "H7", "G1"} & lacking.keys() and "C13" in lacking
+    with pytest.raises(SystemExit):
+        main(["validate", "signs", "--detector", "finders:nobody_else"])
+    assert "Write package.module:name" in capsys.readouterr().err

@@ -7,8 +7,10 @@ __all__ = ['demo', 'render', 'ingest', 'write', 'validate', 'contract', 'release
            'quarantine']
 
 # %% ../../nbs/16b_cli_data.ipynb #ed4981d7
+import importlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -107,22 +109,53 @@ def write(ref: str, folder: Path, form: str) -> None:
     say(got, f"{got.images} images and {got.boxes} boxes of {got.ref} in {got.folder}", *lost)
 
 # %% ../../nbs/16b_cli_data.ipynb #05edc3d4
+def _function(text: str) -> Callable:
+    "A function of somebody's own: `package.module:name`."
+    module, _, name = text.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as err:
+        raise click.BadParameter(
+            f"{text!r} is no function here ({err}). Write package.module:name."
+        ) from err
+
+
 @cli.command()
 @click.argument("ref")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for it [reports/].")
-def validate(ref: str, report: Path | None) -> None:
+@click.option("--reference", help="Version to compare with: drift of images, classes, predictions.")
+@click.option(
+    "--vectors", is_flag=True, help="Embed the images: holes of the training data, drift."
+)
+@click.option("--model", help="Bundle (id or folder) that did not learn from REF: wrong labels.")
+@click.option("--detector", help="package.module:name, from pixels to boxes of faces and plates.")
+@click.option("--pixels", is_flag=True, help="Read all pixels again: private regions, triggers.")
+@click.option("--executor", type=click.Choice(["threads", "ray"]), default="threads",
+              show_default=True, help="Where images are decoded.")  # fmt: skip
+def validate(ref: str, report: Path | None, reference: str | None, vectors: bool, model: str | None,
+             detector: str | None, pixels: bool, executor: str) -> None:  # fmt: skip
     "Check dataset REF; samples with errors move to quarantine, each with its reason."
     from mlops_nb.data import resolve, validate, validation_report
 
-    ws = here()
+    ws, given = here(), {"reference": reference, "pixels": pixels, "executor": executor}
+    refs = [one for one in (ref, reference) if one]
+    if vectors or model:
+        from mlops_nb.selection import predictions_of, vectors_of
+
+        given["vectors"] = vectors_of(ws, *refs, executor=executor) if vectors else None
+        given["predictions"] = predictions_of(ws, *refs, model=model) if model else None
     with counted(resolve(ws, ref).rows) as progress:
-        got = validate(ws, ref, progress=progress)
+        got = validate(
+            ws, ref, progress=progress, detector=detector and _function(detector), **given
+        )
     page, data = validation_report(ws, got, folder=report)
     rows = [(f.severity, f.check, f.source, f.message) for f in got.findings[:40]]
+    silent = ", ".join(sorted(got.unchecked)) or "none"
     say(
         got,
         f"{got.checked} samples checked, {len(got.findings)} findings, {got.quarantined} to quarantine",
         *([table(("severity", "check", "sample", "finding"), rows)] if rows else []),
+        f"{len(got.unchecked)} checks had nothing to look at (the report says what they lacked): {silent}",
         f"Report: {page} and {data.name}",
     )
 
