@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from mlops_nb.data.vectors import (
     index_vectors,
     indexed_neighbours,
     known_vectors,
+    read_vectors,
     vectors_path,
 )
 from mlops_nb.images.pixels import encode as write_image
@@ -625,28 +627,72 @@ def test_the_commands_answer(films, bundle, capsys, monkeypatch):
 # Elsewhere
 
 
-def test_vectors_computed_on_ray_are_those_of_the_threads_to_the_bit(ws, tmp_path):
-    pytest.importorskip("ray")
+RAY = """
+from mlops_nb.selection import embed
+from mlops_nb.workspace import DataError, open_workspace
+
+try:
+    embed(open_workspace({root!r}), "there", executor="ray", workers=2)
+except DataError as err:
+    assert "1 of 48 images of there cannot be embedded (first: films/0_0.png" in str(err), err
+else:
+    raise AssertionError("no error")
+"""
+
+
+def test_vectors_computed_on_ray_are_those_of_the_threads_to_the_bit(ws, tmp_path, bundle):
     from mlops_nb.data import fork
 
+    if find_spec("ray") is None:
+        pytest.skip("no Ray on this machine: pip install 'mlops-nb[ray]'")
     root = film(tmp_path / "films")
     (root / "0_0.png").write_bytes(b"no picture")
     for name in ("here", "there"):
         ingest(ws, root, name, format="image_folder")
-        with pytest.raises(DataError, match="1 of 48 images of .*0_0.png"):
-            embed(ws, name, executor="ray" if name == "there" else "threads")
-    here, there = (vectors_of_all(ws, name) for name in ("here", "there"))
-    assert here.keys() == there.keys() and len(here) == 47
-    assert all(np.array_equal(here[key], there[key]) for key in here)
+    with pytest.raises(DataError, match="1 of 48 images of here .*0_0.png"):
+        embed(ws, "here")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", RAY.format(root=str(ws.root))], check=False,
+                          capture_output=True, text=True, timeout=200, env=environment)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    digest = selection.shipped_encoder().digest
+    ids = sorted(known_vectors(ws, "here", digest))
+    assert len(ids) == 47 and set(ids) == known_vectors(ws, "there", digest)
+    here, there = (read_vectors(ws, name, digest, ids=ids) for name in ("here", "there"))
+    assert np.array_equal(here, there)
     fork(ws, "here", "night")  # a branch uses its dataset's vectors
     assert embed(ws, "here@night", where="source != 'films/0_0.png'").computed == 0
     with pytest.raises(DataError, match="Pass one of threads, ray"):
-        embed(ws, "here", executor="spark", encoder="torchvision:squeezenet1_1")
+        embed(ws, "here", executor="spark", encoder=bundle_encoder(bundle))
 
 
-def vectors_of_all(ws, name):
-    from mlops_nb.data.vectors import read_vectors
+# A torchvision model by setting: no network here gives trained weights, so these are seeded ones in a file
 
-    digest = selection.shipped_encoder().digest
-    ids = sorted(known_vectors(ws, name, digest))
-    return dict(zip(ids, read_vectors(ws, name, digest, ids=ids), strict=True))
+
+def test_a_torchvision_model_by_setting_takes_the_weights_of_a_file(ws, tmp_path):
+    import torch
+    import torchvision
+
+    from mlops_nb.model.features import MEAN, STD
+
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        network = torchvision.models.resnet18(weights=None).eval()
+    torch.save(network.state_dict(), tmp_path / "resnet18.pth")
+    ws.settings["encoder"] = f"torchvision:resnet18={tmp_path / 'resnet18.pth'}"
+    encoder = selection.find_encoder(ws)
+    assert (encoder.dims, encoder.name) == (512, "torchvision:resnet18")
+    image = np.kron(picture(3), np.ones((10, 12, 1), np.uint8))[:224, :224]
+    wide = np.pad(image, ((12, 12), (0, 0), (0, 0)), mode="edge")[:224, :224]
+    network.fc = torch.nn.Identity()
+    pixels = (torch.from_numpy(wide).float() / 255 - torch.tensor(MEAN)) / torch.tensor(STD)
+    with torch.no_grad():
+        wanted = torch.nn.functional.normalize(network(pixels.permute(2, 0, 1)[None]))[0].numpy()
+    (got,) = encode(encoder, [wide])
+    assert float(got @ wanted) > 0.999  # weights are kept in 16 bits
+    untrained = selection.find_encoder(open_workspace(ws.root), "torchvision:resnet18")
+    assert untrained.digest != encoder.digest
+    with pytest.raises(MlopsError, match="There are no weights at"):
+        selection.find_encoder(ws, "torchvision:resnet18=/nowhere.pth")
+    with pytest.raises(MlopsError, match="squeezenet1_1 has no linear last layer"):
+        selection.find_encoder(ws, "torchvision:squeezenet1_1")

@@ -247,8 +247,13 @@ def torchvision_encoder(
         network = torchvision.models.get_model(name, weights=None)
     if weights is not None:
         network.load_state_dict(torch.load(_there(weights), weights_only=True))
-    last = [key for key, layer in network.named_modules() if isinstance(layer, torch.nn.Linear)][-1]
-    network.set_submodule(last, torch.nn.Identity())
+    linear = [key for key, layer in network.named_modules() if isinstance(layer, torch.nn.Linear)]
+    if not linear:
+        raise ModelError(
+            f"{name} has no linear last layer to look behind. Choose another, such as 'resnet18', or "
+            "pass an ONNX file with an output `vectors`."
+        )
+    network.set_submodule(linear[-1], torch.nn.Identity())
     graph = export_encoder(network, size=size, mean=MEAN, std=STD)
     return load_encoder(graph, name=f"torchvision:{name}")
 

@@ -70,6 +70,35 @@ class Embedded:
 COMMIT_SECONDS = 5.0  # so much work a crash may cost
 
 # %% ../../nbs/08e_selection_embedding.ipynb #79c7dc51
+def _keep(
+    ws: Workspace, name: str, encoder: Encoder, *, answers: Iterable[pa.Table], total: int, progress
+) -> list[tuple[str, str]]:  # faults: (source, message)
+    "Commit vectors every few seconds."
+    ids, matrices, faults, done = [], [], [], 0
+    since = time.monotonic()
+
+    def commit():
+        if ids:
+            append_vectors(ws, name, encoder.digest, ids=ids, matrix=np.concatenate(matrices))
+        ids.clear(), matrices.clear()
+
+    for answer in answers:
+        kept = answer.filter(pa.compute.is_null(answer["fault"]))
+        ids += kept["image_id"].to_pylist()
+        flat = kept["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        matrices.append(flat.reshape(-1, encoder.dims))
+        told = zip(answer["source"].to_pylist(), answer["fault"].to_pylist(), strict=True)
+        faults += [one for one in told if one[1] is not None]
+        done += answer.num_rows
+        if time.monotonic() - since > COMMIT_SECONDS or len(ids) >= 20_000:
+            commit()
+            since = time.monotonic()
+        if progress:
+            progress(done, total)
+    commit()
+    return faults
+
+# %% ../../nbs/08e_selection_embedding.ipynb #e0308c49
 def embed(
     ws: Workspace,
     ref: str,  # a dataset, or one of its versions
@@ -106,32 +135,3 @@ def embed(
             "or leave them out with where; the vectors of the others are kept."
         )
     return Embedded(name, encoder, len(rows), len(missing))
-
-
-def _keep(
-    ws: Workspace, name: str, encoder: Encoder, *, answers: Iterable[pa.Table], total: int, progress
-) -> list[tuple[str, str]]:  # faults: (source, message)
-    "Commit vectors every few seconds."
-    ids, matrices, faults, done = [], [], [], 0
-    since = time.monotonic()
-
-    def commit():
-        if ids:
-            append_vectors(ws, name, encoder.digest, ids=ids, matrix=np.concatenate(matrices))
-        ids.clear(), matrices.clear()
-
-    for answer in answers:
-        kept = answer.filter(pa.compute.is_null(answer["fault"]))
-        ids += kept["image_id"].to_pylist()
-        flat = kept["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        matrices.append(flat.reshape(-1, encoder.dims))
-        told = zip(answer["source"].to_pylist(), answer["fault"].to_pylist(), strict=True)
-        faults += [one for one in told if one[1] is not None]
-        done += answer.num_rows
-        if time.monotonic() - since > COMMIT_SECONDS or len(ids) >= 20_000:
-            commit()
-            since = time.monotonic()
-        if progress:
-            progress(done, total)
-    commit()
-    return faults
