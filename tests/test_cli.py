@@ -88,6 +88,17 @@ def test_what_cannot_be_done_is_one_message(ws, words, told):
     assert done.stderr.count("Error") == 1
 
 
+def test_a_split_says_its_shares(ws, world):
+    tell(ws, "ingest", str(world), "signs")
+    wrong = tell(ws, "split", "signs", "--fractions", "80/20", code=2).stderr
+    assert "'80/20' are no shares" in wrong and "train=0.8" in wrong
+    halves = ["--fractions", "train=0.5,test=0.5"]
+    got = json.loads(tell(ws, "--json", "split", "signs", *halves).stdout)
+    assert got["samples"].get("val", 0) == 0 and sum(got["groups"].values()) == 12
+    shown = tell(ws, "split", "signs", *halves).stdout
+    assert "0 samples got a side" in shown and "train" in shown
+
+
 def test_looking_creates_nothing(tmp_path):
     from mlops_nb import open_workspace
 

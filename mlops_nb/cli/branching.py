@@ -10,7 +10,7 @@ import json
 
 import click
 
-from .door import cli, here, say, table
+from .door import busy, cli, here, say, table
 
 # %% ../../nbs/16b2_cli_branching.ipynb #67cb2c5f
 @cli.command()
@@ -43,7 +43,8 @@ def diff(before: str, after: str, n: int) -> None:
     "What changed from version BEFORE to version AFTER."
     from mlops_nb.data import diff
 
-    got = diff(here(), before, after)
+    with busy(f"Comparing {before} and {after}"):
+        got = diff(here(), before, after)
     changed = got.changed.slice(0, n).to_pylist()
     named = {k: getattr(got, k).slice(0, n).to_pylist() for k in ("added", "removed")}
     rows = [(kind, key) for kind, keys in named.items() for key in keys]
@@ -63,7 +64,8 @@ def merge(ref: str, into: str, take: tuple[tuple[str, str], ...]) -> None:
     from mlops_nb.data import MergeConflict, merge
 
     try:
-        got = merge(here(), ref, into=into, resolve=dict(take))
+        with busy(f"Merging {ref} into {into}"):
+            got = merge(here(), ref, into=into, resolve=dict(take))
     except MergeConflict as err:
         rows = [(c.sample_id, c.field, *(json.dumps(v, default=str)[:40] for v in
                  (c.base, c.ours, c.theirs))) for c in err.conflicts]  # fmt: skip
@@ -88,7 +90,8 @@ def verify(ref: str) -> None:
     "Hash every image, annotation and file of version REF again; exit 1 if a byte changed."
     from mlops_nb.data import verify
 
-    got = verify(here(), ref)
+    with busy(f"Hashing every byte of {ref}"):
+        got = verify(here(), ref)
     say(got, f"{got.samples:,} samples and {got.files} files hashed, {len(got.faults)} faults",
         *map(str, got.faults))  # fmt: skip
     if not got.ok:
@@ -102,6 +105,7 @@ def gc(name: str, dry_run: bool) -> None:
     "Remove versions of dataset NAME that nothing refers to."
     from mlops_nb.data import gc
 
-    got = gc(here(), name, dry_run=dry_run)
+    with busy(f"Looking for what nothing refers to in {name}"):
+        got = gc(here(), name, dry_run=dry_run)
     verb = "would be removed" if dry_run else "removed"
     say(got, f"{len(got.versions)} versions ({got.bytes:,} bytes) {verb}, {got.kept} kept")

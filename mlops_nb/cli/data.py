@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from .door import cli, counted, here, say, short, table
+from .door import busy, cli, counted, here, say, short, table
 
 # %% ../../nbs/16b_cli_data.ipynb #2a4f25f3
 @cli.command()
@@ -104,7 +104,8 @@ def write(ref: str, folder: Path, form: str) -> None:
     "Write dataset REF into FOLDER for another tool; what its format cannot say is told."
     from mlops_nb.data import write_dataset
 
-    got = write_dataset(here(), ref, folder, format=form)
+    with busy(f"Writing {ref}"):
+        got = write_dataset(here(), ref, folder, format=form)
     lost = [f"no place for {note}" for note in got.notes]
     say(got, f"{got.images} images and {got.boxes} boxes of {got.ref} in {got.folder}", *lost)
 
@@ -198,7 +199,9 @@ def mend(name: str, quarantine_id: str, changes: str, reason: str) -> None:
     try:
         wanted = json.loads(changes)
     except ValueError as err:
-        raise click.BadParameter(f"CHANGES is not JSON: {err}") from err
+        raise click.BadParameter(
+            f'CHANGES is not JSON: {err}. Write it in quotes: \'{{"label": "stop"}}\'.'
+        ) from err
     if not isinstance(wanted, dict):
         raise click.BadParameter('CHANGES is no object. Write {"label": "stop"}.')
     got = mend(here(), name, quarantine_id, wanted, reason=reason)
@@ -228,8 +231,12 @@ def split(name: str, allow: tuple[str, ...], **said) -> None:
     "Divide dataset NAME into train, val and test, as its contract says."
     from mlops_nb.data import split
 
-    got = split(here(), name, allow=allow or None, **said)
-    say(got, str(got))
+    with busy(f"Dividing {name}"):
+        got = split(here(), name, allow=allow or None, **said)
+    rows = [(side, got.samples.get(side, 0), got.groups.get(side, 0))
+            for side in ("train", "val", "test")]  # fmt: skip
+    told = f"{got.name}@{got.version} ({short(got.digest)}): {got.moved} samples got a side"
+    say(got, told, table(("split", "samples", "groups"), rows))
 
 # %% ../../nbs/16b_cli_data.ipynb #993f7a19
 @cli.command()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from .door import cli, here, say, short, table
+from .door import busy, cli, here, say, short, table
 
 # %% ../../nbs/16b3_cli_selection.ipynb #5aa14b87
 def _told(found, columns: tuple[str, ...] = ("sample_id", "clip", "score", "reason")) -> None:
@@ -55,7 +55,9 @@ def similar(
 
     path = Path(to)
     image = to if to.startswith(("smp:", "img:")) or not path.is_file() else path.read_bytes()
-    _told(similar(here(), ref, to=image, k=k, where=where, per_clip=per_clip, encoder=encoder))
+    with busy(f"Comparing the images of {ref}"):
+        found = similar(here(), ref, to=image, k=k, where=where, per_clip=per_clip, encoder=encoder)
+    _told(found)
 
 
 @cli.command()
@@ -69,9 +71,10 @@ def novel(
     "The samples of REF that are farthest from what is known."
     from mlops_nb.selection import novel
 
-    found = novel(
-        here(), ref, k=k, against=against, where=where, per_clip=per_clip, encoder=encoder
-    )
+    with busy(f"Comparing the images of {ref}"):
+        found = novel(
+            here(), ref, k=k, against=against, where=where, per_clip=per_clip, encoder=encoder
+        )
     _told(found)
 
 # %% ../../nbs/16b3_cli_selection.ipynb #86da3806
@@ -86,7 +89,9 @@ def uncertain(ref: str, model: str, by: str, k: int, where: str | None, per_clip
     "The samples of REF a model is least sure of."
     from mlops_nb.selection import uncertain
 
-    _told(uncertain(here(), ref, model=model, k=k, by=by, where=where, per_clip=per_clip))
+    with busy(f"Asking {model} about the images of {ref}"):
+        found = uncertain(here(), ref, model=model, k=k, by=by, where=where, per_clip=per_clip)
+    _told(found)
 
 
 @cli.command()
@@ -109,7 +114,10 @@ def cover(
     "A few samples of REF that stand for all of them."
     from mlops_nb.selection import cover
 
-    found = cover(here(), ref, k=k, by=by, had=had, where=where, per_clip=per_clip, encoder=encoder)
+    with busy(f"Comparing the images of {ref}"):
+        found = cover(
+            here(), ref, k=k, by=by, had=had, where=where, per_clip=per_clip, encoder=encoder
+        )
     _told(found)
 
 # %% ../../nbs/16b3_cli_selection.ipynb #447184ae
