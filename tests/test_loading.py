@@ -1,6 +1,9 @@
 "Training reads and scans: the same rows in the same order, from any process, after any stop."
 
+import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -18,7 +21,7 @@ from mlops_nb.data.measuring import measure, measured
 from mlops_nb.data.scanning import Rows, numbers, spread
 from mlops_nb.data.store import Version, remove_rows
 from mlops_nb.images.pixels import decode, encode
-from mlops_nb.workspace import DataError, Workspace
+from mlops_nb.workspace import DataError, Workspace, open_workspace
 
 # Lance warns before every fork, because it cannot read in the child; `Rows` reads elsewhere there.
 pytestmark = pytest.mark.filterwarnings("ignore:lance is not fork-safe")
@@ -153,6 +156,43 @@ def test_workers_of_a_loader_read_all_and_resume_where_it_stopped(ws, signs, met
     seen += [k for batch in rest for k in batch.tolist()]
     whole = [chosen[int(k)] for k in order_of(58, 3, 0)]
     assert seen == whole and (resumed.epoch, resumed.done) == (1, 0)
+
+
+def train(root, stop: int | None = None):
+    "Two ranks in turn; each notes what it saw and where it is, and all is killed after some batches."
+    from torch.utils.data import DataLoader
+
+    chosen = samples(open_workspace(root), "signs", columns=["image"], transform=which)
+    ranks = []
+    for rank in range(2):
+        order = Shuffle(chosen, seed=5, rank=rank, world=2, tail="keep")
+        position = root / f"position-{rank}.json"
+        if position.exists():
+            order.load_state_dict(json.loads(position.read_text()))
+        loader = DataLoader(chosen, sampler=order, batch_size=4)
+        ranks.append((rank, order, position, order.follow(loader)))
+    for number, batches in enumerate(zip(*(one[3] for one in ranks), strict=True), 1):
+        for (rank, order, position, _), batch in zip(ranks, batches, strict=True):
+            position.write_text(json.dumps(order.state_dict()))
+            with open(root / f"seen-{rank}.txt", "a") as file:
+                file.write("".join(f"{k}\n" for k in batch.tolist()))
+        if number == stop:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_training_goes_on_where_it_was(ws, signs):
+    "Killed within an epoch, its two ranks go on from what they wrote: every sample once, in order."
+    chosen = samples(ws, signs, columns=["image"], transform=which)
+    whole = [chosen[int(k)] for k in order_of(58, 5, 0)]  # Lance runs here before it forks
+    child = multiprocessing.get_context("fork").Process(target=train, args=(ws.root, 3))
+    child.start()
+    child.join(200)
+    assert child.exitcode == -signal.SIGKILL
+    notes = [ws.root / f"seen-{rank}.txt" for rank in range(2)]
+    assert [len(note.read_text().split()) for note in notes] == [12, 12]
+    train(ws.root)
+    seen = [[int(k) for k in note.read_text().split()] for note in notes]
+    assert seen == [whole[0::2], whole[1::2]]
 
 
 @settings(max_examples=200, deadline=None)
