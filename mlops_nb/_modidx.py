@@ -1764,6 +1764,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'mlops_nb.pipeline.plan._run_step': ('pipeline_plan.html#_run_step', 'mlops_nb/pipeline/plan.py'),
                                         'mlops_nb.pipeline.plan._sha256': ('pipeline_plan.html#_sha256', 'mlops_nb/pipeline/plan.py'),
                                         'mlops_nb.pipeline.plan._texts': ('pipeline_plan.html#_texts', 'mlops_nb/pipeline/plan.py'),
+                                        'mlops_nb.pipeline.plan._watch': ('pipeline_plan.html#_watch', 'mlops_nb/pipeline/plan.py'),
                                         'mlops_nb.pipeline.plan._write_run': ('pipeline_plan.html#_write_run', 'mlops_nb/pipeline/plan.py'),
                                         'mlops_nb.pipeline.plan.check_plan': ('pipeline_plan.html#check_plan', 'mlops_nb/pipeline/plan.py'),
                                         'mlops_nb.pipeline.plan.environment_digest': ( 'pipeline_plan.html#environment_digest',

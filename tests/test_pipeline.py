@@ -287,6 +287,23 @@ def test_a_plan_runs_once_and_again_only_where_something_changed(ws, chain, tmp_
     assert known[2].facts["parameters"]["run_id"] == first.id
 
 
+def test_a_notebook_sees_its_steps_go_by(ws, tmp_path):
+    "The caller is a real kernel; elsewhere nothing is shown."
+    import nbformat
+    from nbclient import NotebookClient
+
+    step = write(tmp_path / "one.ipynb", "n: int = 1  # number, times", f"{EMIT}emit(twice=2 * n)")
+    code = (
+        "from mlops_nb import Step, open_workspace, run\n"
+        f"run(open_workspace({str(ws.root)!r}), [Step('one', {str(step)!r}, {{}})])\n"
+        "None"
+    )
+    caller = nbformat.from_dict(page(None, code))
+    NotebookClient(caller, timeout=120, kernel_name="python3").execute()
+    (shown,) = caller.cells[0].outputs
+    assert shown.data["text/markdown"].startswith("- one: ran, ")
+
+
 def test_a_page_that_was_deleted_comes_back_from_the_blobs(ws, tmp_path):
     step = [Step("a", write(tmp_path / "a.ipynb", None, EMIT + "emit(a=1)"))]
     page = Path(run(ws, step)["a"].notebook)

@@ -354,6 +354,24 @@ def _record(ws: Workspace, run_id: str, step: Step, done: StepRun, **facts: Any)
     )
 
 # %% ../../nbs/07c_pipeline_plan.ipynb #16dfd2cf
+def _watch() -> Callable[[StepRun, int, int], None]:
+    "Show the steps where the person looks, if that is a notebook."
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if getattr(shell, "kernel", None) is None:
+        return lambda *_: None
+    from IPython.display import Markdown, display
+
+    lines, shown = {}, display(Markdown(""), display_id=True)
+
+    def show(step: StepRun, cells: int, total: int) -> None:
+        took = f", {step.seconds:.0f} s" if step.status in ("ran", "failed") else ""
+        at = f", cell {cells} of {total}" if step.status == "running" else ""
+        lines[step.name] = f"- {step.name}: {step.status}{at}{took}"
+        shown.update(Markdown("\n".join(lines.values())))
+
+    return show
+
+# %% ../../nbs/07c_pipeline_plan.ipynb #737fe7a5
 def run(
     ws: Workspace,
     steps: list[Step],  # in the order they run
@@ -364,7 +382,7 @@ def run(
 ) -> Run:
     "Run the steps whose result is not known yet; raises StepFailed at the first that fails."
     check_plan(steps)
-    run_id, by, report = f"run:{uuid.uuid4().hex}", by or ws.actor, progress or (lambda *_: None)
+    run_id, by, report = f"run:{uuid.uuid4().hex}", by or ws.actor, progress or _watch()
     done = [StepRun(step.name, "not_run") for step in steps]
     for at, step in enumerate(steps):
         values = {name: _resolved(value, done) for name, value in step.parameters.items()}
