@@ -85,7 +85,8 @@ h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; padding-top: 1rem; border-top: 
 .E { color: var(--bad); } .W { color: var(--warn); } .I { color: var(--info); }
 .row { display: flex; flex-wrap: wrap; gap: .75rem; } figure { margin: 0; width: 240px; }
 img { max-width: 240px; border: 1px solid var(--line); border-radius: 6px; background: #fff; }
-figcaption, li, td, th { overflow-wrap: anywhere; } figcaption { font-size: .8rem; color: var(--soft); }
+figcaption, li, p, td { overflow-wrap: anywhere; } td:first-child { overflow-wrap: normal; }
+figcaption { font-size: .8rem; color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 td, th { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); }
 pre { background: var(--card); padding: 1rem; border-radius: 8px; overflow-x: auto; }
