@@ -8,7 +8,6 @@ __all__ = ['MEASURES', 'measure', 'measured']
 # %% ../../nbs/05ab_data_measuring.ipynb #8355e43b
 import hashlib
 import struct
-from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -29,11 +28,12 @@ MEASURES = pa.struct(
 )
 
 # %% ../../nbs/05ab_data_measuring.ipynb #15bf2298
-def _stored(value: Any) -> Any:
-    "A measure as it comes back from the store: 32 bits, so that frames compare equal later too."
-    if isinstance(value, float):
-        return struct.unpack("f", struct.pack("f", value))[0]
-    return list(value) if isinstance(value, tuple) else value
+def _stored(found: dict[str, Any]) -> dict[str, Any]:
+    "Measures as they come back from the store: 32 bits, so that frames compare equal later too."
+    floats = [name for name, value in found.items() if isinstance(value, float)]
+    short = struct.Struct(f"{len(floats)}f")
+    found |= zip(floats, short.unpack(short.pack(*map(found.get, floats))), strict=True)
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in found.items()}
 
 
 def measure(
@@ -53,8 +53,7 @@ def measure(
     except ValueError as err:
         return {"fault": ("A16" if "reach from nan" in str(err) else "A1", str(err))}
     quality, seen = look(image)
-    measures = {name: _stored(v) for name, v in
-                (asdict(quality) | vars(seen) | vars(header)).items()}  # fmt: skip
+    measures = _stored(vars(quality) | vars(seen) | vars(header))
     brightness = measures.pop("brightness")
     height, width = image.shape[:2]
     return {"width": width, "height": height, "brightness": brightness, "measures": measures}

@@ -7,6 +7,7 @@ __all__ = ['SIDE', 'MOST_ODD', 'Look', 'hamming', 'look']
 
 # %% ../../nbs/02ab_images_looks.ipynb #3c37ed54
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from .pixels import Quality
 # %% ../../nbs/02ab_images_looks.ipynb #54d8f8ec
 SIDE = 16  # of the thumbnail, pixels
 MOST_ODD = 32  # places kept of pixels that stand out
+_BAND, _PERIOD = 8, 64  # rows
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,7 @@ class Look:
     mirror_hash: int  # of the mirror image
     thumb: bytes  # 16 x 16 luma, row by row
     detail: bytes  # 16 x 16, standard deviation of luma within each cell, grey levels
-    odd_pixels: tuple[
-        int, ...
-    ]  # y * width + x of pixels far from their 3 x 3 median, farthest first
+    odd_pixels: tuple[int, ...]  # y * width + x of the pixels farthest from their 3 x 3 median
     odd_columns: tuple[int, ...]  # x of columns that differ from both neighbours all the way down
     zero_frac: float  # share of pixels that are black to the last bit, 0..1
     banding: float  # stripes across the frame: their amplitude against neighbouring frequencies
@@ -42,78 +42,111 @@ def hamming(
     return np.bitwise_count(np.bitwise_xor(left, right).view(np.uint64)).astype(np.int64)
 
 
-_BITS = 1 << np.arange(64, dtype=np.uint64)
-
-
-def _number(bits: np.ndarray) -> int:
-    return int(np.uint64(_BITS[bits.ravel()].sum()).view(np.int64))
+_WAVES = np.cos(np.pi / 32 * (np.arange(32) + 0.5) * np.arange(8)[:, None]).astype(np.float32)
+_TURN = np.where(np.arange(8) % 2, -1, 1).astype(np.float32)
 
 
 def _hashes(
     small: np.ndarray,  # (32, 32) luma
 ) -> tuple[int, int]:
     "The perceptual hash of a picture, and that of its mirror image."
-    low = cv2.dct(small.astype(np.float32))[:8, :8].copy()
+    low = _WAVES @ small.astype(np.float32) @ _WAVES.T  # the corner of a cosine transform
     low[0, 0] = 0  # brightness is no content
-    turned = low * np.where(np.arange(8) % 2, -1, 1)
-    return _number(low > np.median(low)), _number(turned > np.median(turned))
+    both = np.empty((2, 8, 8), np.float32)
+    both[0] = low
+    np.multiply(low, _TURN, out=both[1])
+    both = both.reshape(2, 64)
+    order = np.sort(both)
+    above = both * 2 > order[:, 31:32] + order[:, 32:33]  # above the median
+    one, mirrored = np.packbits(above, bitorder="little").view("<i8").tolist()
+    return one, mirrored
 
 # %% ../../nbs/02ab_images_looks.ipynb #42d26626
 def _odd_pixels(
     luma: np.ndarray,  # (H, W)
-    edges: np.ndarray,  # (H, W) int16, its Laplacian
     limit: int = 48,
 ) -> tuple[int, ...]:
     "Where single pixels differ from the median of their 3 x 3 neighbourhood by more than `limit`."
+    if min(luma.shape) < 8:
+        return ()
+    gap = cv2.absdiff(luma, cv2.medianBlur(luma, 3)).ravel()
+    place = np.flatnonzero(gap > limit)
+    if len(place) > MOST_ODD:
+        size = gap[place]
+        place = place[size >= np.partition(size, -MOST_ODD)[-MOST_ODD]][:MOST_ODD]
+    return tuple(place.tolist())
+
+# %% ../../nbs/02ab_images_looks.ipynb #3b0843ad
+def _bands(luma: np.ndarray) -> np.ndarray:  # (8 n, W), rows 0..7, 64..71 ...
+    "Eight of every sixty-four rows; all rows of a picture that is not as high as two periods."
     height, width = luma.shape
-    if min(height, width) < 8:
-        return ()
-    size = cv2.convertScaleAbs(edges, alpha=0.25)  # a lone pixel's Laplacian is 4 times its height
-    found = cv2.findNonZero(cv2.compare(size[1:-1, 1:-1], limit, cv2.CMP_GT))
-    if found is None:
-        return ()
-    x, y = found.reshape(-1, 2).T + 1  # (N, 1, 2) in OpenCV 4, (N, 2) in OpenCV 5
-    if len(x) > 512:
-        far = np.argpartition(size[y, x], -512)[-512:]
-        x, y = x[far], y[far]
-    place = np.sort(y * width + x)
-    around = place[:, None] + (np.arange(-1, 2)[:, None] * width + np.arange(-1, 2)).ravel()
-    block = luma.ravel()[around].astype(np.int16)
-    gap = np.abs(block[:, 4] - np.partition(block, 4, axis=1)[:, 4])
-    far = np.argsort(-gap, kind="stable")[:MOST_ODD]
-    return tuple(place[far[gap[far] > limit]].tolist())
+    if height < 2 * _PERIOD:
+        return luma
+    return (
+        luma[: height // _PERIOD * _PERIOD]
+        .reshape(-1, _PERIOD, width)[:, :_BAND]
+        .reshape(-1, width)
+    )
 
 
-def _odd_columns(luma: np.ndarray, limit: float = 6.0) -> tuple[int, ...]:
+def _sharpness(luma: np.ndarray, bands: np.ndarray) -> float:
+    "Variance of the Laplacian, without the rows where two bands meet."
+    edges, width = cv2.Laplacian(bands, cv2.CV_16S), luma.shape[1]
+    if bands is not luma:
+        edges = edges.reshape(-1, _BAND, width)[:, 1:-1].reshape(-1, width)
+    return float(cv2.meanStdDev(edges)[1][0, 0] ** 2)
+
+
+def _odd_columns(bands: np.ndarray, limit: float = 6.0) -> tuple[int, ...]:
     "Columns that differ from both neighbours, in the upper half as in the lower one."
-    height, width = luma.shape
-    if height < 32 or width < 8:
+    height, width = bands.shape
+    if height < 16 or width < 8:
         return ()
     halves = [cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0]
-              for part in (luma[: height // 2], luma[height // 2 :])]  # fmt: skip
-    gap = [np.stack([one[1:-1] - one[:-2], one[1:-1] - one[2:]]) for one in halves]
-    gap = np.concatenate(gap)
-    size = np.where((gap > 0).all(0) | (gap < 0).all(0), np.abs(gap).min(0), 0)
-    far = np.argsort(size, kind="stable")[::-1][:8]
-    return tuple((far[size[far] > limit] + 1).tolist())
+              for part in (bands[: height // 2], bands[height // 2 :])]  # fmt: skip
+    gaps = [(one[1:-1] - one[:-2], one[1:-1] - one[2:]) for one in halves]
+    (a, b), (c, d) = gaps
+    rises = np.minimum(np.minimum(a, b), np.minimum(c, d))
+    falls = np.maximum(np.maximum(a, b), np.maximum(c, d))
+    size = np.maximum(rises, -falls)
+    far = np.flatnonzero(size > limit)
+    return tuple((far[np.argsort(-size[far], kind="stable")[:8]] + 1).tolist())
 
 # %% ../../nbs/02ab_images_looks.ipynb #b87dc6d6
+_MEAN = np.full(4, 0.25, np.float32)
+
+
+@lru_cache(maxsize=16)
+def _windowed(height: int) -> tuple[np.ndarray, np.ndarray]:  # two of (height // 4, height)
+    "The first quarter of a Fourier transform under a Hann window, cosines and sines."
+    turns = np.arange(height // 4)[:, None] * np.arange(height) / height
+    waves = np.exp(-2j * np.pi * turns) * np.hanning(height)
+    waves -= waves.mean(1, keepdims=True)  # takes the mean out of what is transformed
+    return waves.real.astype(np.float32), waves.imag.astype(np.float32)
+
+
 def _banding(luma: np.ndarray) -> float:
     "How far the strongest stripe stands out of its neighbourhood; 0 for a frame without any."
     height, width = luma.shape
     if height < 64 or width < 64:
         return 0.0
-    strips = cv2.resize(luma, (4, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-    strips -= strips.mean(0)
-    waves = np.fft.rfft(strips * np.hanning(height)[:, None], axis=0)[: height // 4]
-    together, alone = np.abs(waves.mean(1)), np.abs(waves).mean(1)
+    even = luma[:, : width // 4 * 4]  # whole factors are averaged several times as fast
+    strips = cv2.resize(even, (4, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    real, imaginary = (wave @ strips for wave in _windowed(height))
+    together = np.hypot(real @ _MEAN, imaginary @ _MEAN)
     level = together * 4 / height  # amplitude in grey levels; a Hann window halves it
-    agree = (together > 0.9 * alone) & (np.abs(waves).min(1) > 0.5 * alone)
+    if not (level[5:] > 1.5).any():
+        return 0.0
+    size = np.hypot(real, imaginary)
+    alone = size @ _MEAN
+    agree = (together > 0.9 * alone) & (size.min(1) > 0.5 * alone)
+    peak = np.zeros_like(agree)
+    peak[1:-1] = (level[1:-1] >= level[:-2]) & (level[1:-1] >= level[2:])
     best = 0.0
-    for k in np.flatnonzero(agree & (level > 1.5)):
-        if k >= 5:
-            around = np.r_[level[max(3, k - 8) : k - 2], level[k + 3 : k + 9]]
-            best = max(best, float(level[k] / (np.median(around) + 0.15))) if len(around) else best
+    for k in np.flatnonzero(agree & peak & (level > 1.5)).tolist():
+        around = sorted([*level[max(3, k - 8) : k - 2].tolist(), *level[k + 3 : k + 9].tolist()])
+        if k >= 5 and around:
+            best = max(best, float(level[k]) / (around[len(around) // 2] + 0.15))
     return best
 
 # %% ../../nbs/02ab_images_looks.ipynb #eafc7645
@@ -122,48 +155,55 @@ def look(
 ) -> tuple[Quality, Look]:
     "Measure one frame; deterministic."
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    edges = cv2.Laplacian(luma, cv2.CV_16S)
-    height, width = luma.shape
-    half = luma
-    if min(height, width) >= 128:
-        half = cv2.resize(luma, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    small = cv2.resize(half, (64, 64), interpolation=cv2.INTER_AREA)
-    cells = small.reshape(SIDE, 4, SIDE, 4).transpose(0, 2, 1, 3).reshape(SIDE, SIDE, 16)
-    thumb, spread = np.rint(cells.mean(2)), np.minimum(255, 4 * cells.std(2))
-    share = cv2.calcHist([half], [0], None, [256], [0, 256]).ravel() / half.size
+    bands = _bands(luma)
+    half = _halved(luma) if min(luma.shape) >= 128 else luma
+    base = _halved(half) if min(half.shape) >= 128 else half
+    small = cv2.resize(base, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
+    thumb, square = (cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+                     for part in (small, small * small))  # fmt: skip
+    spread = 4 * np.sqrt(np.maximum(square - thumb * thumb, 0))
+    share = cv2.calcHist([base], [0], None, [256], [0, 256]).ravel() / base.size
     hashes = _hashes(cv2.resize(small, (32, 32), interpolation=cv2.INTER_AREA))
     found = Look(
         *hashes,
-        thumb=thumb.astype(np.uint8).tobytes(),
-        detail=spread.astype(np.uint8).tobytes(),
-        odd_pixels=_odd_pixels(luma, edges),
-        odd_columns=_odd_columns(luma),
-        zero_frac=float(share[0]),
-        banding=_banding(half),
+        thumb=np.rint(thumb).astype(np.uint8).tobytes(),
+        detail=np.minimum(255, spread).astype(np.uint8).tobytes(),
+        odd_pixels=_odd_pixels(luma),
+        odd_columns=_odd_columns(bands),
+        zero_frac=1 - cv2.countNonZero(luma) / luma.size,
+        banding=_banding(base),
     )
-    return _quality(image, luma, edges, share), found
+    return _quality(image, luma, _sharpness(luma, bands), share), found
+
+
+def _halved(luma: np.ndarray) -> np.ndarray:
+    "Every 2 x 2 pixels averaged; an odd last row or column is left out, which is what makes it fast."
+    height, width = (side // 2 for side in luma.shape)
+    return cv2.resize(
+        luma[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA
+    )
 
 # %% ../../nbs/02ab_images_looks.ipynb #68ce9224
-_OPPONENT = np.array([[1, -1, 0], [0.5, 0.5, -1]], np.float32)  # R - G and (R + G) / 2 - B
-
-
-def _quality(image: np.ndarray, luma: np.ndarray, edges: np.ndarray, share: np.ndarray) -> Quality:
+def _quality(image: np.ndarray, luma: np.ndarray, sharpness: float, share: np.ndarray) -> Quality:
     "As `quality`, with colour from a grid of samples."
     height, width = luma.shape
-    step = max(1, int((height * width / 10_000) ** 0.5))
-    grid = max(1, width // step), max(1, height // step)
-    some = image if step == 1 else cv2.resize(image, grid, interpolation=cv2.INTER_NEAREST)
+    down, across = max(1, height // 40), max(1, width // 128)  # few rows: memory comes by the row
+    rows = image[down // 2 :: down]
+    some = cv2.resize(rows, (width // across, len(rows)), interpolation=cv2.INTER_NEAREST)
     red, green, blue = cv2.split(some)
     brightest = cv2.max(cv2.max(red, green), blue)
-    opponent = cv2.transform(some.astype(np.float32), _OPPONENT)
-    middle, spread = (value[:, 0] for value in cv2.meanStdDev(opponent))
+    one, two = cv2.subtract(red, green, dtype=cv2.CV_16S), cv2.add(red, green, dtype=cv2.CV_16S)
+    opponent = [
+        cv2.meanStdDev(part) for part in (one, cv2.scaleAdd(blue.astype(np.int16), -2, two))
+    ]
+    middle, spread = ([one[k][0, 0] / (1 + i) for i, one in enumerate(opponent)] for k in (0, 1))
     mean, deviation = (float(value[0, 0]) for value in cv2.meanStdDev(luma))
     used = share[share > 0]
     return Quality(
         brightness=mean / 255,
         contrast=deviation / 255,
-        sharpness=float(cv2.meanStdDev(edges)[1][0, 0] ** 2),
-        saturated_frac=float((brightest >= 250).mean()),
+        sharpness=sharpness,
+        saturated_frac=np.count_nonzero(brightest >= 250) / brightest.size,
         dark_frac=float(share[:16].sum()),
         entropy_bits=max(0.0, float(-(used * np.log2(used)).sum())),
         colourfulness=float(np.hypot(*spread) + 0.3 * np.hypot(*middle)),

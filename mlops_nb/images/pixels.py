@@ -127,13 +127,18 @@ class Header:
 _STANDARD = 3685  # sum of the luminance table of ITU-T T.81, annex K.1
 
 
+def _quality_of(total: int) -> float:
+    "The libjpeg quality at which the luminance table sums up to this."
+    scale = 100 * total / _STANDARD
+    return min(100.0, max(1.0, (200 - scale) / 2 if scale <= 100 else 5000 / scale))
+
+
 def _jpeg_quality(image: Image.Image) -> float | None:
     "The libjpeg quality whose quantisation table is as coarse."
     tables = getattr(image, "quantization", None)
     if image.format != "JPEG" or not tables:
         return None
-    scale = 100 * sum(tables[min(tables)]) / _STANDARD
-    return min(100.0, max(1.0, (200 - scale) / 2 if scale <= 100 else 5000 / scale))
+    return _quality_of(sum(tables[min(tables)]))
 
 
 def _frames(image: Image.Image, data: bytes) -> int:
@@ -163,9 +168,46 @@ def unpack(
     max_pixels: int = 100_000_000,
 ) -> tuple[np.ndarray, Header]:  # (H, W, 3) uint8 RGB, upright; what the file said
     "`decode`, and what the file says of itself, for the price of one decode."
+    known = _frame_header(data)
+    if known is not None and known[0] * known[1] <= max_pixels and b"\xff\xd9" in data[-32:]:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        if pixels is not None and pixels.shape[1::-1] == known[:2]:
+            return pixels, known[2]
     image = _opened(data, max_pixels)
     pixels = _pixels(image, data)  # first: looking for EXIF would swallow that a file is damaged
     return pixels, _header(image, data)
+
+# %% ../../nbs/02a_images_pixels.ipynb #419feaf0
+def _frame_header(data: bytes) -> tuple[int, int, Header] | None:  # width, height
+    "The header of a plain colour JPEG; None for anything that wants a closer look."
+    at, quality = 2, None
+    if data[:3] != b"\xff\xd8\xff":
+        return None
+    while data[at : at + 1] == b"\xff" and len(data) >= at + 4:
+        kind, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        body = data[at + 4 : at + 2 + size]
+        several = kind == 0xE2 and body[:3] == b"MPF"
+        if kind in (0xE1, 0xEE) or several or len(body) < size - 2 or size < 3:
+            return None  # EXIF, Adobe's colours, several pictures; torn
+        if kind == 0xDB:
+            quality = _table_quality(body, quality)
+        elif kind in (0xC0, 0xC1, 0xC2):
+            height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+            if body[0] != 8 or len(body) != 15 or body[6::3] != b"\1\2\3" or not quality:
+                return None
+            return width, height, Header("JPEG", 3, 8, 1, 1, quality)
+        elif not 0xE0 <= kind <= 0xEF and kind not in (0xC4, 0xDD, 0xFE):
+            return None
+        at += 2 + size
+    return None
+
+
+def _table_quality(body: bytes, known: float | None) -> float | None:
+    "The quality that a segment of 8-bit quantisation tables stands for, if table 0 is among them."
+    for start in range(0, len(body) - 64, 65):
+        if body[start] == 0:
+            return _quality_of(sum(body[start + 1 : start + 65]))
+    return known
 
 # %% ../../nbs/02a_images_pixels.ipynb #e71a66d8
 def image_id(
