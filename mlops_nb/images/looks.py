@@ -171,7 +171,7 @@ def look(
         odd_pixels=_odd_pixels(luma),
         odd_columns=_odd_columns(bands),
         zero_frac=1 - cv2.countNonZero(luma) / luma.size,
-        banding=_banding(base),
+        banding=_banding(base if len(base) >= 120 else half),
     )
     return _quality(image, luma, _sharpness(luma, bands), share), found
 
