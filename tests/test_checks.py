@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -107,6 +108,76 @@ def test_files_that_do_not_decode_or_are_not_themselves():
     broken = sample(1) | {"fault": ("A1", "cut off")}
     assert said([*GOOD, broken]) == [("A1", "E", "cam/1.png")]
     assert said([*GOOD, sample(1) | {"label": "yield"}])[0] == ("H1", "E", "cam/1.png")
+
+
+def fault(data: bytes) -> tuple[str, str] | None:
+    return measure({"image": data, "image_id": image_id(data)}).get("fault")
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_the_smallest_and_the_largest_picture_there_are():
+    def png(width: int, height: int) -> bytes:
+        return cv2.imencode(".png", np.zeros((height, width), np.uint8))[1].tobytes()
+
+    data = png(1, 1)
+    one = measure({"image": data, "image_id": image_id(data)})
+    assert (one["width"], one["height"]) == (1, 1) and one["measures"]["zero_frac"] == 1
+    data = png(10_000, 10_000)
+    large = measure({"image": data, "image_id": image_id(data)})
+    assert (large["width"], large["height"]) == (10_000, 10_000)
+    check_id, why = fault(png(10_001, 10_000))
+    assert check_id == "A1" and "10001 x 10000 pixels, more than the limit" in why
+
+
+def test_a_png_that_swells_is_refused_before_it_does():
+    import struct
+    import tracemalloc
+    import zlib
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    zeros = zlib.compress(bytes(200_000_000), 9)
+    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0))
+    text = head + chunk(b"zTXt", b"why\0\0" + zeros) + chunk(b"IDAT", zeros) + chunk(b"IEND", b"")
+    pixels = b"\x89PNG\r\n\x1a\n" + chunk(
+        b"IHDR", struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    ) + chunk(b"IDAT", zeros) + chunk(b"IEND", b"")  # fmt: skip
+    for data in (text, pixels):
+        tracemalloc.start()
+        found = fault(data)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 10_000_000, peak
+        assert found is None or found[0] == "A1"
+    assert found and "more" in found[1]
+
+
+def test_headers_read_without_pillow_are_those_that_pillow_reads(real_data):
+    from mlops_nb.images import pixels
+
+    files = sorted(
+        p
+        for s in ("coco128-train", "otonom-coco", "malformed", "kitti-mini")
+        for p in real_data(s).rglob("*")
+        if p.suffix.lower() in (".jpg", ".jpeg")
+    )
+    plain = 0
+    for path in files:
+        data = path.read_bytes()
+        if pixels._frame_header(data) is None:
+            continue
+        plain += 1
+        try:
+            image, header = pixels.unpack(data)
+        except ValueError:
+            continue
+        slow = pixels._opened(data, 10**8)
+        assert np.array_equal(image, pixels._pixels(slow, data)), path
+        assert header == pixels._header(slow, data), path
+    assert plain > 200
 
 
 # Duplicates

@@ -27,7 +27,7 @@ CHECKS = {
     "B5": "frames of two splits taken near to one another, in time or place",
     "B6": "one track in two splits",
     "B7": "test frame that a model was trained on before",
-    "B8": "test frame that is a mirrored training frame",
+    "B8": "test frame that is a mirrored training frame (crops, turns and other colours show not)",
 }
 
 

@@ -25,7 +25,7 @@ from ..stats import holm, ks_two_sample
 # %% ../../nbs/05f9_data_origins.ipynb #013b0455
 CHECKS = {
     "H1": "row or version that does not match its own hash",
-    "H2": "ledger that does not hold, or names of things that nobody recorded",
+    "H2": "ledger that does not hold, or names nobody recorded; a signature as its verifier said",
     "H3": "images that look or embed unlike those of the reference",
     "H4": "classes in other shares than in the reference",
     "H5": "predictions in other shares than in the reference",
@@ -33,7 +33,7 @@ CHECKS = {
     "H7": "one small patch in many images of one class: a trigger",
 }
 NEEDS = {
-    "H1": ("content", "leaf"),
+    "H1": ("leaf",),
     "H2": ("given:known|given:ledger",),
     "H3": ("given:reference", "brightness|measures|given:vectors|given:outputs"),
     "H4": ("given:reference", "label|boxes.class"),
@@ -78,9 +78,10 @@ def check_hashes(
 ) -> Iterator[Finding]:
     "H1: does every row, and the version, hash to what it says?"
     for row in rows:
-        if row.get("content") and row.get("leaf"):
+        if row.get("leaf"):
             content = content_of(_stored(row))
-            if row["content"] != content or row["leaf"] != leaf_of(content, row.get("split")):
+            said = row.get("content") or content
+            if said != content or row["leaf"] != leaf_of(content, row.get("split")):
                 yield about(row, "H1", "E", "Its annotation is not the one its hash was made of.",
                             "Ingest the sample again; somebody wrote past the verbs.")  # fmt: skip
     if digest:
@@ -112,7 +113,8 @@ def check_lineage(
     *,
     known: Collection[str] | None = None,  # ids that exist; fastest as a set
     ledger: Any = None,  # a `LedgerCheck`
-    signed: bool | None = None,  # None: nobody asked
+    signed: bool
+    | None = None,  # what verifying the signature said; not done here; None: nobody asked
 ) -> Iterator[Finding]:
     "H2: can everything be traced, by a ledger that holds?"
     if ledger is not None and not ledger.ok:

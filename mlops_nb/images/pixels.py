@@ -161,22 +161,6 @@ def _header(image: Image.Image, data: bytes) -> Header:
     return Header(image.format or "", channels, bits, _orientation(image), _frames(image, data),
                   _jpeg_quality(image))  # fmt: skip
 
-
-def unpack(
-    data: bytes,  # a whole file
-    *,
-    max_pixels: int = 100_000_000,
-) -> tuple[np.ndarray, Header]:  # (H, W, 3) uint8 RGB, upright; what the file said
-    "`decode`, and what the file says of itself, for the price of one decode."
-    known = _frame_header(data)
-    if known is not None and known[0] * known[1] <= max_pixels and b"\xff\xd9" in data[-32:]:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-        if pixels is not None and pixels.shape[1::-1] == known[:2]:
-            return pixels, known[2]
-    image = _opened(data, max_pixels)
-    pixels = _pixels(image, data)  # first: looking for EXIF would swallow that a file is damaged
-    return pixels, _header(image, data)
-
 # %% ../../nbs/02a_images_pixels.ipynb #419feaf0
 def _frame_header(data: bytes) -> tuple[int, int, Header] | None:  # width, height
     "The header of a plain colour JPEG; None for anything that wants a closer look."
@@ -208,6 +192,22 @@ def _table_quality(body: bytes, known: float | None) -> float | None:
         if body[start] == 0:
             return _quality_of(sum(body[start + 1 : start + 65]))
     return known
+
+# %% ../../nbs/02a_images_pixels.ipynb #27d33215
+def unpack(
+    data: bytes,  # a whole file
+    *,
+    max_pixels: int = 100_000_000,
+) -> tuple[np.ndarray, Header]:  # (H, W, 3) uint8 RGB, upright; what the file said
+    "`decode`, and what the file says of itself, for the price of one decode."
+    known = _frame_header(data)
+    if known is not None and known[0] * known[1] <= max_pixels and b"\xff\xd9" in data[-32:]:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        if pixels is not None and pixels.shape[1::-1] == known[:2]:
+            return pixels, known[2]
+    image = _opened(data, max_pixels)
+    pixels = _pixels(image, data)  # first: looking for EXIF would swallow that a file is damaged
+    return pixels, _header(image, data)
 
 # %% ../../nbs/02a_images_pixels.ipynb #e71a66d8
 def image_id(
