@@ -7,33 +7,18 @@ images in the same threads. Each is the median of several rounds, alternating, i
 """
 
 import argparse
-import hashlib
 import shutil
 import statistics
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from measuring import hash_and_copy, timed
 
 from mlops_nb.data import ingest, resolve, split, tag, validate
 from mlops_nb.images.pixels import decode, quality
 from mlops_nb.images.scenes import drives, write_crops
 from mlops_nb.workspace import open_workspace
-
-
-def timed(work) -> float:
-    "Seconds that a call takes."
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def hash_and_copy(folder: Path, target: Path):
-    "Read every file, hash it, write it elsewhere: no versions, no table, no commit."
-    for path in sorted(folder.rglob("*.png")):
-        data = path.read_bytes()
-        name = hashlib.sha256(data).hexdigest()
-        (target / name).write_bytes(data)
 
 
 def decode_all(files: list[bytes], *, measure: bool):
@@ -47,9 +32,8 @@ def decode_all(files: list[bytes], *, measure: bool):
 def one_round(folder: Path, files: list[bytes]) -> dict[str, float]:
     "Every measurement once, in a fresh place."
     place = Path(tempfile.mkdtemp())
-    (place / "copy").mkdir()
     ws, seconds = open_workspace(place / "ws"), {}
-    seconds["hash and copy"] = timed(lambda: hash_and_copy(folder, place / "copy"))
+    seconds["hash and copy"] = timed(lambda: hash_and_copy(folder, place / "copy", "*.png"))
     seconds["ingest + commit"] = timed(lambda: ingest(ws, folder, "signs"))
     seconds["ingest again"] = timed(lambda: ingest(ws, folder, "signs"))
     seconds["split"] = timed(lambda: split(ws, "signs"))

@@ -63,8 +63,8 @@ def epoch(batches) -> float:
     return (time.perf_counter() - start) / n
 
 
-def compare(name: str, folder: Path, ws, rounds: int):
-    "Print every figure of one set of images."
+def compare(name: str, folder: Path, ws, rounds: int) -> dict[str, float]:
+    "Print every figure of one set of images; the ratios, and how much memory grew."
     ingest(ws, folder, name)
     ours, theirs = samples(ws, name, transform=to_tensor), ImageFolder(folder, to_array)
     order = Shuffle(ours)
@@ -104,12 +104,28 @@ def compare(name: str, folder: Path, ws, rounds: int):
     print(f"\n{name}: {len(files):,} JPEGs of {decode(files[0]).shape[:2]}, {kib:.1f} KiB each")
     for what, value in sorted(median.items()):
         print(f"  {what:24} {value * 1e3:8.2f} ms per batch of {BATCH}")
+    found = {"growth": memory[-1] / memory[1] - 1}  # the first round fills caches
     for workers in (0, 2):
         ratio = median[f"ImageFolder, {workers} workers"] / median[f"ours, {workers} workers"]
+        found[f"{workers} workers"] = ratio
         print(f"  speed against ImageFolder, {workers} workers   {ratio:.2f}   (at least 0.9)")
     limit = median["decode only"] / median["ours, 0 workers"]
     print(f"  share of the limit (decode only), 0 workers  {limit:.2f}")
     print(f"  memory after each round, MiB: {' '.join(f'{m:.0f}' for m in memory)}")
+    return found
+
+
+def loading(images: int, rounds: int, photos: Path | None = None) -> dict[str, dict[str, float]]:
+    "Large and small images; what `compare` found of each."
+    warnings.filterwarnings("ignore", message="lance is not fork-safe")
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as place:
+        ws = open_workspace(Path(place, "ws"))
+        found = {}
+        for name, size, n in (("frames", (480, 640), 1), ("crops", (64, 64), 4)):
+            write_images(Path(place, name), n * images, size, photos)
+            found[name] = compare(name, Path(place, name), ws, rounds)
+    return found
 
 
 def main():
@@ -119,13 +135,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", type=Path, help="photographs; default: rendered frames")
     asked = parser.parse_args()
-    warnings.filterwarnings("ignore", message="lance is not fork-safe")
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as place:
-        ws = open_workspace(Path(place, "ws"))
-        for name, size, n in (("frames", (480, 640), 1), ("crops", (64, 64), 4)):
-            write_images(Path(place, name), n * asked.images, size, asked.data)
-            compare(name, Path(place, name), ws, asked.rounds)
+    loading(asked.images, asked.rounds, asked.data)
 
 
 if __name__ == "__main__":

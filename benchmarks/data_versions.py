@@ -17,19 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from measuring import hash_and_copy, timed
 
 from mlops_nb.data import diff, fork, ingest, merge, read, resolve, split
 from mlops_nb.data.leaves import SCHEMA, leaf_of
 from mlops_nb.data.store import append_rows, open_table, update_rows, writing
 from mlops_nb.workspace import open_workspace
-
-
-def timed(work) -> float:
-    "Seconds that a call takes."
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
 
 # Rows without pixels
 
@@ -96,14 +89,6 @@ def folder_of(n: int, size: int) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"\xff\xd8\xff\xe0" + rng.bytes(size))
     return root
-
-
-def hash_and_copy(folder: Path, target: Path):
-    "Read every file, hash it, write it elsewhere: no versions, no table, no commit."
-    target.mkdir()
-    for path in sorted(folder.rglob("*.jpg")):
-        data = path.read_bytes()
-        (target / hashlib.sha256(data).hexdigest()).write_bytes(data)
 
 
 def dvc_repository(dvc: str, folder: Path) -> Path:
