@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,20 @@ def real_data():
         return path
 
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    "A file system of 3 MiB."
+    path = tmp_path / "small"
+    path.mkdir()
+    mount = shutil.which("mount")
+    made = mount and subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(path)],
+        check=False,
+        capture_output=True,
+    )
+    if not made or made.returncode:
+        pytest.skip("a small tmpfs cannot be mounted here (that needs root)")
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)

@@ -1,7 +1,6 @@
 "Folders into datasets: nothing lost, nothing twice, the same digest for the same data."
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -468,23 +467,6 @@ def test_two_writers_at_once_lose_nothing(ws, tmp_path):
         ingest(alone, folder, "signs")
     assert digest(ws, "signs") == digest(alone, "signs")
     assert verify_ledger(ws).ok
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    "A file system of 3 MiB."
-    path = tmp_path / "small"
-    path.mkdir()
-    mount = shutil.which("mount")
-    made = mount and subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(path)],
-        check=False,
-        capture_output=True,
-    )
-    if not made or made.returncode:
-        pytest.skip("a small tmpfs cannot be mounted here (that needs root)")
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
 
 
 def test_a_full_disk_leaves_the_earlier_version(small_disk, tmp_path):

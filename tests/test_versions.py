@@ -41,12 +41,12 @@ from mlops_nb.data import seen as memory
 from mlops_nb.data.contracts import Contract, set_contract
 from mlops_nb.data.ingestion import row_of
 from mlops_nb.data.items import Item, tidy_facts
-from mlops_nb.data.leaves import SCHEMA, digest_of, leaf, leaf_of, sample_id
+from mlops_nb.data.leaves import SCHEMA, content_of, digest_of, leaf, leaf_of, sample_id
 from mlops_nb.data.splitting import assign
 from mlops_nb.data.store import append_rows, open_table, remove_rows, seal, update_rows, writing
 from mlops_nb.images.pixels import encode
 from mlops_nb.ledger import acts, record, verify_ledger
-from mlops_nb.workspace import DataError, Workspace, open_workspace
+from mlops_nb.workspace import DataError, MlopsError, Workspace, open_workspace
 
 
 def item(name: str, *, label="stop", boxes=(), pixels=None, split=None, **facts) -> Item:
@@ -257,6 +257,31 @@ def test_a_second_merge_starts_from_the_first(ws):
         merge(ws, night, into="signs@1")
 
 
+def test_a_merge_copies_only_new_pixels(ws):
+    rng = np.random.default_rng(0)
+    many = [item(f"{k}", pixels=rng.bytes(5000).hex(), drive=f"d{k}") for k in range(100)]
+    put(ws, "signs", *many)
+    night = fork(ws, "signs", "night")
+    split(ws, night)
+    split(ws, fork(ws, "signs", "day"), seed=1)
+    put(ws, "signs@day", item("1", pixels="another", drive="d1", split="val"))
+    put(ws, "signs", item("2", label="yield", pixels=many[2].data.decode(), drive="d2"))
+    size = sum(p.stat().st_size for p in ws.path("data").rglob("*") if p.is_file())
+    done = merge(ws, night, into="signs")
+    assert (done.taken, done.mixed) == (99, 1) and verify(ws, "signs").ok
+    assert where(ws, "signs") == where(ws, night) and said(ws, "signs")["2"][0] == "yield"
+    with pytest.raises(MergeConflict) as caught:
+        merge(ws, "signs@day", into="signs")
+    choice = {one.sample_id: "ours" for one in caught.value.conflicts}
+    choice[sample_id("3")] = choice[sample_id("1")] = "theirs"
+    merge(ws, "signs@day", into="signs", resolve=choice)
+    rows = {row["source"]: row for row in read(ws, "signs").to_pylist()}
+    assert rows["1"]["image"] == b"another" and rows["3"]["split"] == where(ws, "signs@day")["3"]
+    assert verify(ws, "signs").ok and [v.rows for v in versions(ws, "signs")] == [100] * 4
+    grown = sum(p.stat().st_size for p in ws.path("data").rglob("*") if p.is_file()) - size
+    assert grown < 200_000 < size  # a hundred images are 1 MB
+
+
 def test_restore_brings_back_and_keeps_what_came_between(ws):
     put(ws, "signs", item("a"), item("b"))
     first = resolve(ws, "signs")
@@ -300,6 +325,53 @@ def test_every_commit_keeps_its_digest(ws):
         assert version.digest == digest_of(read(ws, version.ref)["leaf"]), version.ref
         assert version.rows == read(ws, version.ref).num_rows
     assert len({v.digest for v in versions(ws, "signs")}) == len(versions(ws, "signs")) - 1
+
+
+steps = st.tuples(
+    st.sampled_from(["put", "drop", "label", "split"]),
+    st.lists(st.integers(0, 11), min_size=1, max_size=6, unique=True),
+    st.sampled_from(["stop", "yield", "no_entry"]),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(steps, min_size=1, max_size=8), st.integers(0, 8))
+def test_any_writes_leave_what_a_dictionary_holds(many, forked):
+    import tempfile
+
+    ws, held, name = open_workspace(tempfile.mkdtemp()), {}, "signs"
+    put(ws, name, item("first"))
+    for k, (verb, keys, value) in enumerate(many):
+        if k == forked:
+            name = fork(ws, "signs", "night")
+        if verb == "put":
+            put(ws, name, *(item(f"{key}", label=value) for key in keys))
+            held |= {key: (value, None) for key in keys}
+        elif verb == "drop":
+            remove_rows(ws, name, {sample_id(f"{key}") for key in keys})
+            held = {key: told for key, told in held.items() if key not in keys}
+        else:
+            place = ("label", "split").index(verb)
+            some = {sample_id(f"{key}") for key in keys}
+            rows = [row for row in read(ws, name).to_pylist() if row["sample_id"] in some]
+            for row in rows:
+                row[verb] = value
+                row |= {"content": content_of(row), "leaf": leaf(row)}
+            columns = ["sample_id", verb, "content", "leaf"]
+            update_rows(
+                ws,
+                name,
+                pa.table({n: pa.array([r[n] for r in rows], pa.string()) for n in columns}),
+            )
+            held |= {key: (value, held[key][1]) if place == 0 else (held[key][0], value)
+                     for key in keys if key in held}  # fmt: skip
+    rows = read(ws, name, columns=["source", "label", "split"]).to_pylist()
+    assert {
+        int(r["source"]): (r["label"], r["split"]) for r in rows if r["source"] != "first"
+    } == held
+    seal(ws, "signs")
+    assert verify(ws, name).faults == ()
+    shutil.rmtree(ws.root)
 
 
 facts = st.recursive(
@@ -826,6 +898,39 @@ def test_a_store_that_cannot_be_written_says_so_and_is_read(tmp_path):
         assert diff(ws, "signs", "signs").counts["added"] == 0
     finally:
         subprocess.run(["umount", "-l", str(ws.root)], check=True)
+
+
+def fill(disk: Path, left: int) -> Path:
+    "A file that leaves so many bytes of a file system free."
+    ballast = disk / "ballast"
+    ballast.write_bytes(b"x" * (shutil.disk_usage(disk).free - left))
+    return ballast
+
+
+def test_a_full_disk_in_merge_and_gc(small_disk):
+    ws, rng = open_workspace(small_disk / "ws"), np.random.default_rng(0)
+    put(ws, "signs", *(item(f"{k}", pixels=rng.bytes(5000).hex()) for k in range(20)))
+    night = fork(ws, "signs", "night")
+    put(ws, night, *(item(f"n{k}", pixels=rng.bytes(5000).hex()) for k in range(20)))
+    kept = {ref: resolve(ws, ref).digest for ref in ("signs", night)}
+    ballast = fill(small_disk, 60_000)
+    with pytest.raises(DataError, match="No space left.*[Ff]ree some space"):
+        merge(ws, night, into="signs")
+    assert {ref: resolve(ws, ref).digest for ref in kept} == kept
+    assert all(digest_of(read(ws, ref)["leaf"]) == digest for ref, digest in kept.items())
+    ballast.unlink()
+    assert merge(ws, night, into="signs").taken == 20
+    for k in range(3):
+        put(ws, "signs", item("0", label=f"l{k}", pixels="short"))
+    head = resolve(ws, "signs")
+    ballast = fill(small_disk, 0)
+    with pytest.raises(MlopsError, match="[Ff]ree some space"):
+        gc(ws, "signs")
+    assert resolve(ws, "signs") == head and read(ws, "signs").num_rows == 40
+    ballast.unlink()
+    assert gc(ws, "signs").bytes > 0
+    assert [verify(ws, ref).faults for ref in ("signs", night)] == [(), ()]
+    assert verify_ledger(ws).ok
 
 
 def test_odd_names_and_a_large_image(ws, tmp_path):

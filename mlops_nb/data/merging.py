@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .differences import Difference, diff
 from .items import FACTS, PLACE
@@ -96,7 +98,8 @@ class MergeConflict(DataError):
         self.conflicts = conflicts
 
 # %% ../../nbs/05cc_data_merging.ipynb #d74382ba
-_PIXELS = ("image_id", "image", "width", "height", "brightness", "measures")
+_PIXELS = ("image_id", "width", "height", "brightness", "measures")
+_SAID = [name for name in SCHEMA.names if name not in ("image", *_PIXELS, "source")]
 _APART = ("label", "split", "boxes", *FACTS, *PLACE)
 
 
@@ -138,7 +141,9 @@ class _Merge:
 
     take: set[str]  # samples whose row is theirs, as it is
     remove: set[str]
-    mixed: list[dict]  # rows put together from both
+    mixed: list[dict]  # rows put together from both, without their images
+    theirs: set[str]  # samples whose image is theirs; the others keep the file they are in
+    columns: set[str]  # what changes in samples that keep their image
     conflicts: list[Conflict]
 
     def settle(self, key: str, rows: list[dict | None], choice: _Choice | None):
@@ -161,6 +166,8 @@ class _Merge:
             taken |= {field} if picked == "theirs" else set()
         if taken:
             self.mixed.append(_whole(rows[1], rows[2], taken))
+            self.theirs |= {key} if "pixels" in taken else set()
+            self.columns.update(_SAID)
 
     def _whole_sample(self, key: str, rows: list[dict | None], choice: _Choice | None):
         "One side removed what the other changed."
@@ -171,6 +178,7 @@ class _Merge:
             self.conflicts.append(Conflict(key, source, "sample", *said))
         elif picked == "theirs":
             (self.take if rows[2] else self.remove).add(key)
+            self.theirs |= {key} if rows[2] else set()
 
 # %% ../../nbs/05cc_data_merging.ipynb #e250662b
 def _planned(ws: Workspace, base: Version, sides: tuple[Version, Version], resolve: dict) -> _Merge:
@@ -178,10 +186,14 @@ def _planned(ws: Workspace, base: Version, sides: tuple[Version, Version], resol
     ours, theirs = (diff(ws, base.ref, side.ref) for side in sides)
     mine = _touched(ours)
     removed, added = set(theirs.removed.to_pylist()), set(theirs.added.to_pylist())
-    changed = set(theirs.changed["sample_id"].to_pylist())
+    fields = dict(zip(*theirs.changed.to_pydict().values(), strict=True))
+    changed = fields.keys()
     both = mine & (removed | added | changed)
     gone = both & removed & set(ours.removed.to_pylist())
-    plan = _Merge((added | changed) - both, removed - both, [], [])
+    plan = _Merge((added | changed) - both, removed - both, [], added - both, set(), [])
+    for key in changed - both:
+        plan.theirs |= {key} if "pixels" in fields[key] else set()
+        plan.columns.update(("split", "leaf") if fields[key] == ["split"] else _SAID)
     keys = sorted(both - gone)
     for start in range(0, len(keys), 1000):
         some = keys[start : start + 1000]
@@ -198,10 +210,11 @@ def _touched(found: Difference) -> set[str]:
 
 
 def _rows(ws: Workspace, version: Version, keys: list[str]) -> dict[str, dict]:
-    "Whole rows of some samples."
+    "Rows of some samples, without their images."
     table = open_table(ws, version.name, version=version.version)
     some = ",".join(f"'{key}'" for key in keys)
-    rows = table.to_table(filter=f"sample_id in ({some})").to_pylist() if keys else []
+    columns = [name for name in SCHEMA.names if name != "image"]
+    rows = table.to_table(columns=columns, filter=f"sample_id in ({some})").to_pylist()
     return {row["sample_id"]: row for row in rows}
 
 # %% ../../nbs/05cc_data_merging.ipynb #3f931bd7
@@ -247,9 +260,9 @@ def _merged(ws: Workspace, ref: str, into: str, chosen: dict[str, _Choice], by: 
     plan = _planned(ws, base, (ours, theirs), chosen)
     _check_choices(plan, chosen, ref, into)
     if base.digest != theirs.digest and ours.digest != theirs.digest:
-        batches = _taken(ws, theirs, plan)
-        replace = plan.take | plan.remove | {row["sample_id"] for row in plan.mixed}
-        append_rows(ws, ours.name, batches, replace=replace, onto=onto,
+        table = open_table(ws, theirs.name, version=theirs.version)
+        append_rows(ws, ours.name, _taken(table, plan), replace=plan.theirs | plan.remove,
+                    onto=onto, values=_values(table, plan),
                     merged=[theirs.branch, theirs.version])  # fmt: skip
     now = resolve(ws, ours.name)
     done = Merged(now.ref, now.digest, base.ref, len(plan.take), len(plan.remove), len(plan.mixed))
@@ -277,13 +290,37 @@ def _check_choices(plan: _Merge, chosen: dict[str, _Choice], ref: str, into: str
         )
 
 
-def _taken(ws: Workspace, theirs: Version, plan: _Merge) -> Iterator[pa.RecordBatch]:
-    "The rows to be written, some hundred at a time."
-    keys = sorted(plan.take)
-    table = open_table(ws, theirs.name, version=theirs.version)
-    for start in range(0, len(keys), 500):
-        some = ",".join(f"'{key}'" for key in keys[start : start + 500])
-        yield from table.to_table(filter=f"sample_id in ({some})").cast(SCHEMA).to_batches()
-    for start in range(0, len(plan.mixed), 500):
-        rows = plan.mixed[start : start + 500]
-        yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+def _taken(table, plan: _Merge) -> Iterator[pa.RecordBatch]:
+    "The rows to be written, images and all, some hundred at a time."
+    mixed = {row["sample_id"]: row for row in plan.mixed}
+    places = _places(table, plan.theirs)
+    for start in range(0, len(places), 500):
+        rows = table.take(places[start : start + 500], columns=SCHEMA.names).cast(SCHEMA)
+        both = [k for k, key in enumerate(rows["sample_id"].to_pylist()) if key in mixed]
+        if both:
+            said = rows.to_pylist()
+            for k in both:
+                said[k] |= mixed[said[k]["sample_id"]]
+            rows = pa.Table.from_pylist(said, schema=SCHEMA)
+        yield from rows.to_batches()
+
+
+def _values(table, plan: _Merge) -> pa.Table | None:
+    "What changes in samples whose images stay where they are."
+    names = [name for name in SCHEMA.names if name in {"sample_id", *plan.columns}]
+    schema = pa.schema([SCHEMA.field(name) for name in names])
+    taken = table.take(_places(table, plan.take - plan.theirs), columns=names).cast(schema)
+    mixed = [row for row in plan.mixed if row["sample_id"] not in plan.theirs]
+    mixed = pa.Table.from_pylist([{name: row[name] for name in names} for row in mixed],
+                                 schema=schema)  # fmt: skip
+    values = pa.concat_tables([taken, mixed])
+    return values if len(values) else None
+
+
+def _places(table, keys: set[str]) -> np.ndarray:  # (N,) int
+    "Where some samples stand in a table."
+    if not keys:
+        return np.arange(0)
+    own = table.to_table(columns=["sample_id"])["sample_id"]
+    there = pc.is_in(own, value_set=pa.array(sorted(keys), pa.string()))
+    return np.flatnonzero(there.to_numpy())

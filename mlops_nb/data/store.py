@@ -222,9 +222,10 @@ def append_rows(
     *,
     replace: set[str] = frozenset(),  # sample ids whose rows go; may grow while batches are read
     onto=None,  # lance.LanceDataset the rows were compared with; default: the newest
+    values: pa.Table | None = None,  # as `update_rows` takes them, for rows that stay
     merged: list | None = None,  # [branch, version] of the second parent
 ) -> int:  # the new version
-    "Add rows and remove the ones they replace, in one commit."
+    "Add rows, remove the ones they replace, and change columns of others, in one commit."
     import lance
 
     failed, leaves = [], []
@@ -239,10 +240,15 @@ def append_rows(
         if onto is None:
             digest = digest_of(pa.chunked_array(leaves, pa.string()))
             return _first(ws, name, new, {"digest": digest})
-        kept, left = trimmed(onto, pa.array(sorted(replace), pa.string()))
+        ids, fields = pa.array(sorted(replace), pa.string()), ()
+        stale = values["sample_id"].combine_chunks() if values is not None else ids[:0]
+        kept, left = trimmed(onto, ids, stale)
+        if values is not None:
+            kept, fields = rewritten(onto, kept, located(onto, values), storage_options(ws))
+            leaves += values["leaf"].chunks
         note = {"digest": digest_of(pa.chunked_array([*left, *leaves], pa.string()))}
         note |= {"merged": merged} if merged else {}
-        return commit(ws, onto, kept, new, note=note)
+        return commit(ws, onto, kept, new, note=note, fields=fields)
 
 
 def _watched(batches: Iterable[pa.RecordBatch], failed: list, leaves: list) -> Iterator:
@@ -259,17 +265,19 @@ def _watched(batches: Iterable[pa.RecordBatch], failed: list, leaves: list) -> I
 def trimmed(
     table,  # lance.LanceDataset
     gone: pa.Array,  # sample ids that go
+    stale: pa.Array | None = None,  # sample ids that stay, but with other leaves
 ) -> tuple[list, list[pa.Array]]:  # FragmentMetadata, and the leaves that stay
     "A table after some samples were taken out; nothing is committed."
+    other = gone if stale is None else pa.concat_arrays([gone, stale])
     kept, leaves = [], []
     for fragment in table.get_fragments():
-        left, asked = fragment.metadata, ["leaf", "sample_id"] if len(gone) else ["leaf"]
+        left, asked = fragment.metadata, ["leaf", "sample_id"] if len(other) else ["leaf"]
         rows = fragment.scanner(columns=asked, with_row_address=True).to_table()
-        if len(gone):
+        if len(other):
             out = pc.is_in(rows["sample_id"], value_set=gone)
             places = rows["_rowaddr"].filter(out).to_numpy() & 0xFFFFFFFF
             left = fragment.delete_rows(places) if len(places) else left
-            rows = rows.filter(pc.invert(out))
+            rows = rows.filter(pc.invert(pc.is_in(rows["sample_id"], value_set=other)))
         kept += [left] if left else []
         leaves += rows["leaf"].chunks
     return kept, leaves
@@ -308,7 +316,8 @@ def update_rows(
             digest = note_of(table, name.partition("@")[2]).get("digest")
             if "leaf" in placed.column_names or digest is None:
                 digest = digest_of(pa.chunked_array(_leaves_with(table, placed), pa.string()))
-            kept, fields = rewritten(table, placed, storage_options(ws))
+            kept = [fragment.metadata for fragment in table.get_fragments()]
+            kept, fields = rewritten(table, kept, placed, storage_options(ws))
             return commit(ws, table, kept, note={"digest": digest}, fields=fields)
 
     return replayed(once) if onto is None else once()
@@ -342,16 +351,18 @@ def _leaves_with(table, placed: pa.Table) -> list[pa.Array]:
 # %% ../../nbs/05c_data_store.ipynb #b836ab16
 def rewritten(
     table,  # lance.LanceDataset
+    fragments: list,  # FragmentMetadata, of the table or with fewer rows
     placed: pa.Table,  # `_rowaddr` and the columns to change
     storage: dict | None = None,  # as `storage_options` gives it
 ) -> tuple[list, set[int]]:  # FragmentMetadata, and the numbers of the columns that changed
     "A table with new values; a fragment that holds none of them stays as it is."
     kept, fields = [], set()
     owner = placed["_rowaddr"].to_numpy() >> 32
-    for fragment in table.get_fragments():
-        mine, left = owner == fragment.fragment_id, fragment.metadata
+    for left in fragments:
+        mine = owner == left.id
         if mine.any():
             own = placed if mine.all() else placed.filter(pa.array(mine))
+            fragment = table.get_fragment(left.id)
             left, changed = _instead(left, _columns_file(table, fragment, own, storage))
             fields.update(changed)
         kept.append(left)
