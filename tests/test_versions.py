@@ -46,7 +46,7 @@ from mlops_nb.data.splitting import assign
 from mlops_nb.data.store import append_rows, open_table, remove_rows, seal, update_rows, writing
 from mlops_nb.images.pixels import encode
 from mlops_nb.ledger import acts, record, verify_ledger
-from mlops_nb.workspace import DataError, MlopsError, Workspace, open_workspace
+from mlops_nb.workspace import DataError, MlopsError, Workspace, open_workspace, put_blob
 
 
 def item(name: str, *, label="stop", boxes=(), pixels=None, split=None, **facts) -> Item:
@@ -57,6 +57,8 @@ def item(name: str, *, label="stop", boxes=(), pixels=None, split=None, **facts)
 def put(ws, name: str, *items: Item, drop=()):
     "Write samples as they are, without a folder."
     rows = [row_of(one) for one in items]
+    for data in {data for one in items for data in one.attached.values()}:
+        put_blob(ws, data)
     batches = pa.Table.from_pylist(rows, schema=SCHEMA).to_batches()
     with writing(ws, name):
         return append_rows(ws, name, batches, replace={r["sample_id"] for r in rows} | set(drop))
@@ -445,6 +447,62 @@ def test_one_flipped_byte_anywhere_is_found_and_named(ws):
     note.write_bytes(note.read_bytes().replace(b"a", b"b", 1))
     with pytest.raises(DataError, match="is not as it was written"):
         verify(ws, "signs")
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    "A dataset with every kind of file there is, and these files by kind."
+    ws, root = open_workspace(tmp_path_factory.mktemp("kinds") / "ws"), tmp_path_factory.mktemp("f")
+    ingest(ws, film(root / "film", range(6)), "signs")
+    sweeps = [{"lidar": f"points {k}".encode() * 50} for k in range(4)]
+    put(ws, "signs", *(Item(f"s{k}", Path("s"), b"no picture" * 30, attached=sweep)
+                       for k, sweep in enumerate(sweeps)))  # fmt: skip
+    put(ws, "signs", item("s0", label="yield"), item("more"))
+    split(ws, fork(ws, "signs", "night"), allow=["drive"])
+    put(ws, "signs@night", item("n"), drop=[sample_id("s1")])
+    validate(ws, "signs@night")
+    tag(ws, "signs@night", "v1")
+    files = {}
+    for path in [*ws.path("data", "signs").rglob("*"), *ws.path("blobs").rglob("*")]:
+        below = path.relative_to(ws.root)
+        if path.is_file() and below.name not in (".lock", "latest_version_hint.json"):
+            place = [p for p in below.parts[1:-1] if not p.isdigit() and len(p) != 2]
+            files.setdefault("/".join(place) + below.suffix, []).append(path)
+    files.pop("signs/seen.arrow", None)  # what was read before is no authority
+    every = [*versions(ws, "signs@night"), *versions(ws, "signs")]
+    return ws, files, [v.ref for v in every[::-1]]
+
+
+def test_every_kind_of_file_is_there(kinds):
+    kinds = " ".join(kinds[1])
+    for part in ("samples.lance/data", "night/data", "_versions", "_transactions", "_deletions",
+                 "_refs/tags", "_refs/branches", "quarantine.lance/data", "seals", ".json"):  # fmt: skip
+        assert part in kinds, (part, kinds)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_byte_flipped_at_random_is_found_and_named(kinds, data):
+    ws, files, refs = kinds
+    kind = data.draw(st.sampled_from(sorted(files)), label="kind")
+    path = data.draw(st.sampled_from(sorted(files[kind])), label="file")
+    good = path.read_bytes()
+    at = data.draw(st.integers(0, len(good) - 1), label="byte")
+    bit = data.draw(st.integers(0, 7), label="bit")
+    path.write_bytes(good[:at] + bytes([good[at] ^ 1 << bit]) + good[at + 1 :])
+    named = f"blob:{path.name}" if path.is_relative_to(ws.path("blobs")) else path.name
+    told = []
+    try:
+        for ref in refs:
+            try:
+                told += map(str, verify(ws, ref).faults)
+            except DataError as err:  # a seal is no list to go by any more
+                told.append(str(err))
+            if any(named in one for one in told):
+                return
+        raise AssertionError(told)
+    finally:
+        path.write_bytes(good)
 
 
 # Clearing away

@@ -7,7 +7,8 @@ __all__ = ['MAKING', 'Fault', 'Verification', 'verify', 'Cleared', 'gc']
 
 # %% ../../nbs/05cd_data_keeping.ipynb #0be69c86
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ from mlops_nb.data.store import (
     writing,
 )
 from ..ledger import acts, record
-from ..workspace import Workspace
+from ..workspace import LedgerError, Workspace, WorkspaceError, get_blob
 
 # %% ../../nbs/05cd_data_keeping.ipynb #7602841d
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def verify(
     ws: Workspace,
     ref: str,  # signs@v3
 ) -> Verification:
-    "Hash a version again: every image, everything said about it, and every file it lies in."
+    "Hash a version again: every image, all that is said of it or attached, every file it lies in."
     dataset = ref.partition("@")[0]
     if ref.startswith("data:"):
         dataset = resolve(ws, ref).dataset
@@ -78,12 +79,15 @@ def verify(
     table = open_table(ws, version.name, version=version.version)
     names = {path.rpartition("/")[2] for path in _files(table)}
     data = {path: made for path, made in known.items() if path.rpartition("/")[2] in names}
-    faults += _bad_files(ws, dataset, data, needed=True)
+    refused = {path: made for path, made in known.items()
+               if path.startswith("quarantine.lance/data/")}  # fmt: skip
+    faults += _bad_files(ws, dataset, data, needed=True) + _bad_files(ws, dataset, refused)
     seen = {path.rpartition("/")[2] for path in data}
     faults += [Fault(name, "The file was written by a process that died before it was noted.")
                for name in sorted(names - seen)]  # fmt: skip
-    count, bad = _bad_rows(table, version)
-    return Verification(ref, count, len(lists) + len(data), tuple(faults + bad))
+    count, bad = _bad_rows(ws, table, version)
+    files = len(lists) + len(data) + len(refused)
+    return Verification(ref, count, files, (*faults, *bad, *_bad_notes(ws, version)))
 
 # %% ../../nbs/05cd_data_keeping.ipynb #120fc0d8
 def _files(table) -> list[str]:
@@ -116,13 +120,14 @@ def _bad_files(
         return [fault for fault in pool.map(look, sorted(known.items())) if fault]
 
 # %% ../../nbs/05cd_data_keeping.ipynb #e7f35f84
-def _bad_rows(table, version: Version) -> tuple[int, list[Fault]]:
+def _bad_rows(ws: Workspace, table, version: Version) -> tuple[int, list[Fault]]:
     "How many rows were hashed, and which are not what they say."
-    faults, leaves = [], []
+    faults, leaves, seen = [], [], set()
     try:
         for batch in table.scanner(batch_size=64).to_batches():
             leaves.append(batch.column("leaf"))
-            faults += [fault for row in batch.to_pylist() for fault in _bad_row(row)]
+            for row in batch.to_pylist():
+                faults += [*_bad_row(row), *_bad_blobs(ws, row, seen)]
     except (OSError, ValueError, RuntimeError) as err:
         faults.append(Fault(version.ref, f"The rows cannot be read: {reason(err)}."))
         return sum(map(len, leaves)), faults
@@ -146,6 +151,41 @@ def _bad_row(row: dict) -> Iterator[Fault]:
         said = reason(err)
     if said != row["content"]:
         yield Fault(where, "Class, boxes or facts changed: they have another hash.")
+
+
+def _bad_blobs(ws: Workspace, row: dict, seen: set[str]) -> Iterator[Fault]:
+    "What is attached to a row, a sweep of the lidar say, and gone or changed; each is hashed once."
+    try:
+        said = json.loads(row["facts"] or "{}") if "blob:" in (row["facts"] or "") else {}
+    except ValueError:
+        return  # `_bad_row` says so
+    for blob in sorted(_blobs(said.values()) - seen):
+        seen.add(blob)
+        yield from _bad_blob(ws, blob, row["source"])
+
+
+def _blobs(values: Iterable) -> set[str]:
+    "Those that are names of blobs."
+    return {one for one in values if isinstance(one, str) and one.startswith("blob:")}
+
+
+def _bad_blob(ws: Workspace, blob: str, where: str) -> Iterator[Fault]:
+    "What is wrong with a blob."
+    try:
+        get_blob(ws, blob)
+    except (WorkspaceError, OSError) as err:
+        yield Fault(where, str(err))
+
+
+def _bad_notes(ws: Workspace, version: Version) -> Iterator[Fault]:
+    "The contract a version was validated under and what was found, if they are gone or changed."
+    try:
+        validated = acts(ws, verb="validate", touching=version.digest)
+    except LedgerError:  # a disk that takes no writes opens no ledger; `verify_ledger` speaks of it
+        return
+    for act in validated:
+        for blob in sorted(_blobs([*act.inputs, *act.outputs, *act.facts.values()])):
+            yield from _bad_blob(ws, blob, f"{act.verb} {version.ref}")
 
 # %% ../../nbs/05cd_data_keeping.ipynb #794968b3
 MAKING = {"ingest", "split", "validate", "fork", "merge", "restore", "gc"}  # acts that make data
