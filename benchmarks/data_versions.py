@@ -6,18 +6,19 @@ python benchmarks/data_versions.py --dvc PATH/TO/dvc  # beside `dvc add`, from a
 
 import argparse
 import hashlib
+import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from measuring import hash_and_copy, timed
+from measuring import figure, hash_and_copy, timed
 
 from mlops_nb.data import diff, fork, ingest, merge, read, resolve, split
 from mlops_nb.data.leaves import SCHEMA, leaf_of
@@ -47,35 +48,86 @@ def synthetic(start: int, n: int):
         yield pa.RecordBatch.from_arrays([columns[n] for n in SCHEMA.names], schema=SCHEMA)
 
 
-def growth(n: int) -> dict[str, float]:
-    "Every verb once, on n rows."
-    ws, seconds = open_workspace(tempfile.mkdtemp()), {}
+def few_rows(table: pa.Table) -> pa.Table:
+    "Another label, and so another content and leaf, for each of some samples."
+    leaves = [leaf_of("0" * 63 + str(k % 10), str(k)) for k in range(len(table))]
+    return pa.table({"sample_id": table["sample_id"], "label": ["mended"] * len(table),
+                     "content": ["0" * 64] * len(table), "leaf": leaves})  # fmt: skip
 
-    def made():
-        with writing(ws, "big"):
-            append_rows(ws, "big", synthetic(0, n))
 
-    seconds["append"] = timed(made)
-    seconds["resolve"] = timed(lambda: resolve(ws, "big"))
-    seconds["tag"] = timed(lambda: open_table(ws, "big").tags.create("v1", 1))
-    seconds["fork"] = timed(lambda: fork(ws, "big", "night"))
-    seconds["split"] = timed(lambda: split(ws, "big@night"))
-    fork(ws, "big", "strata")
-    seconds["split, stratified"] = timed(lambda: split(ws, "big@strata", stratify="label"))
-    where = "weather = 'snow' and label = 'stop'"
-    seconds["query"] = timed(lambda: read(ws, "big", where=where, columns=["sample_id"]))
-    some = read(ws, "big", columns=["sample_id"])["sample_id"].slice(0, n // 100)
-    values = pa.table({"sample_id": some, "label": ["mended"] * len(some),
-                       "content": ["0" * 64] * len(some), "leaf": [leaf_of("0" * 63 + str(k % 10), str(k)) for k in range(len(some))]})  # fmt: skip
-    seconds["update 1 %"] = timed(lambda: update_rows(ws, "big", values))
-    seconds["diff, 1 % changed"] = timed(lambda: diff(ws, "big@v1", "big"))
-    seconds["diff, all splits changed"] = timed(lambda: diff(ws, "big", "big@night"))
-    fork(ws, "big", "few")
+def added(ws, reference: str, start: int, n: int):
+    "Commit n made-up rows."
     with writing(ws, "big"):
-        append_rows(ws, "big@few", synthetic(n, n // 100))
-    seconds["merge 1 % new"] = timed(lambda: merge(ws, "big@few", into="big"))
-    shutil.rmtree(ws.root)
-    return seconds
+        append_rows(ws, reference, synthetic(start, n))
+
+
+SNOW = "weather = 'snow' and label = 'stop'"
+VERBS = {  # in this order, each in a process of its own: (what is not measured, what is)
+    "append": (None, lambda ws, n, _: added(ws, "big", 0, n)),
+    "resolve": (None, lambda ws, n, _: resolve(ws, "big")),
+    "tag": (None, lambda ws, n, _: open_table(ws, "big").tags.create("v1", 1)),
+    "fork": (None, lambda ws, n, _: fork(ws, "big", "night")),
+    "split": (None, lambda ws, n, _: split(ws, "big@night")),
+    "split, stratified": (
+        lambda ws, n: fork(ws, "big", "strata"),
+        lambda ws, n, _: split(ws, "big@strata", stratify="label"),
+    ),
+    "query": (None, lambda ws, n, _: read(ws, "big", where=SNOW, columns=["sample_id"])),
+    "update 1 %": (
+        lambda ws, n: few_rows(read(ws, "big", columns=["sample_id"]).slice(0, n // 100)),
+        lambda ws, n, few: update_rows(ws, "big", few),
+    ),
+    "diff, 1 % changed": (None, lambda ws, n, _: diff(ws, "big@v1", "big")),
+    "diff, all splits changed": (None, lambda ws, n, _: diff(ws, "big", "big@night")),
+    "append 1 % on a branch": (
+        lambda ws, n: fork(ws, "big", "few"),
+        lambda ws, n, _: added(ws, "big@few", n, n // 100),
+    ),
+    "merge 1 % new": (None, lambda ws, n, _: merge(ws, "big@few", into="big")),
+}
+ASKED = ("tag", "fork", "split", "split, stratified", "query", "diff, 1 % changed",
+         "diff, all splits changed")  # fmt: skip
+
+
+def high_water() -> float:
+    "The most memory this process ever held, in GiB (ru_maxrss would remember the parent's)."
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 2**20
+
+
+def one_verb(name: str, root: str, n: int) -> None:
+    "Run a verb here; print seconds, seconds of the processor, memory before and at most (GiB)."
+    with tempfile.TemporaryDirectory() as small:  # a walk over few rows pays for the imports
+        for prepare, verb in VERBS.values():
+            ws = open_workspace(small)
+            verb(ws, 1000, prepare and prepare(ws, 1000))
+    ws, (prepare, verb) = open_workspace(root), VERBS[name]
+    ready, before, cpu = prepare and prepare(ws, n), high_water(), time.process_time()
+    seconds = timed(lambda: verb(ws, n, ready))
+    print(json.dumps([seconds, time.process_time() - cpu, before, high_water()]))
+
+
+def growth(n: int) -> dict[str, list[float]]:
+    "Every verb once on n rows, each in a process of its own."
+    root, found = tempfile.mkdtemp(), {}
+    for name in VERBS:
+        code = [sys.executable, __file__, "--verb", name, "--at", root, "--rows", str(n)]
+        said = subprocess.run(code, check=True, stdout=subprocess.PIPE, text=True).stdout
+        found[name] = json.loads(said.splitlines()[-1])
+    shutil.rmtree(root)
+    return found
+
+
+def rows_without_pixels(sizes: list[int]) -> None:
+    "How cost and memory grow with the number of rows; the largest beside what was asked."
+    table = {n: growth(n) for n in sizes}
+    print("seconds / seconds of the processor / most memory in GiB; each verb a process of its own")
+    for name in VERBS:
+        cells = ("{0:8.3f} /{1:7.2f} /{3:5.2f}".format(*table[n][name]) for n in sizes)
+        print(f"{name:24}", *(f"{n:,} rows {c}  " for n, c in zip(sizes, cells, strict=True)))
+    most = sizes[-1]
+    for name in ASKED:
+        figure(f"{most:,} rows: {name}", table[most][name][0], most=5, unit="s")
+        figure(f"{most:,} rows: {name}, memory", table[most][name][3], most=2, unit="GiB")
 
 
 # Folders beside peers
@@ -138,11 +190,13 @@ def main():
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--small", type=int, default=20_000)
     parser.add_argument("--large", type=int, default=400)
+    parser.add_argument("--verb", choices=VERBS, help="only this one, here, on the store --at")
+    parser.add_argument("--at", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    table = {n: growth(n) for n in asked.rows}
-    for name in next(iter(table.values()), {}):
-        print(f"{name:26}", *(f"{n:,} rows {table[n][name]:8.3f} s  " for n in asked.rows))
-    print(f"most memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    if asked.verb:
+        return one_verb(asked.verb, asked.at, asked.rows[0])
+    if asked.rows:
+        rows_without_pixels(asked.rows)
     for n, size in ((asked.small, 3_000), (asked.large, 2 << 20)):
         if not n:
             continue
