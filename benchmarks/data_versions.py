@@ -2,10 +2,12 @@
 
 python benchmarks/data_versions.py                    # growth table and ingest, default sizes
 python benchmarks/data_versions.py --dvc PATH/TO/dvc  # beside `dvc add`, from a venv of its own
+python benchmarks/data_versions.py --rows --small 0 --large 0 --many 200000  # memory of a large import
 """
 
 import argparse
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -14,11 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from measuring import figure, hash_and_copy, timed
+from PIL import Image
 
 from mlops_nb.data import diff, fork, ingest, merge, read, resolve, split
 from mlops_nb.data.leaves import SCHEMA, leaf_of
@@ -143,6 +147,79 @@ def folder_of(n: int, size: int) -> Path:
     return root
 
 
+def limits(folder: Path) -> dict[str, float]:
+    "Seconds for what no tool can leave out, each alone: look at, open, hash and write these bytes."
+    files = [str(path) for path in sorted(folder.rglob("*.jpg"))]
+    target, seconds = Path(tempfile.mkdtemp(), "one"), {}
+
+    def bytes_of(path: str) -> bytes:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+
+    def written():
+        with target.open("wb", buffering=0) as out:
+            for path in files:
+                out.write(bytes_of(path))
+
+    def hashed(path: str) -> bytes:
+        return hashlib.sha256(bytes_of(path)).digest()
+
+    def in_threads():
+        with ThreadPoolExecutor(2) as pool:
+            for _ in pool.map(lambda k: [hashed(path) for path in files[k : k + 100]],
+                              range(0, len(files), 100)):  # fmt: skip
+                pass
+
+    seconds["limit: stat"] = timed(lambda: [os.stat(path) for path in files])
+    seconds["limit: open, read"] = timed(lambda: [len(bytes_of(path)) for path in files])
+    seconds["limit: read, SHA-256"] = timed(lambda: [hashed(path) for path in files])
+    seconds["limit: the same, 2 threads"] = timed(in_threads)
+    seconds["limit: read, write 1 file"] = timed(written)
+    shutil.rmtree(target.parent)
+    return seconds
+
+
+MANY = """
+import resource, sys, time
+from mlops_nb.data import ingest
+from mlops_nb.workspace import open_workspace
+begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+done = ingest(open_workspace(sys.argv[1]), sys.argv[2], "many")
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(f"{done.added:,} images: {time.perf_counter() - begun:.1f} s, most memory {peak / 2**20:.2f} GiB, "
+      f"{before / 2**20:.2f} GiB of it before the first image")
+"""
+
+
+def tiny(n: int, root: Path) -> Path:
+    "n JPEGs of a few hundred bytes that all decode and all differ, 2,000 a folder."
+    rng, pictures = np.random.default_rng(0), []
+    for _ in range(64):
+        out = io.BytesIO()
+        pixels = rng.integers(0, 255, (8, 8, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(out, "JPEG", quality=60, optimize=True)
+        pictures.append(out.getvalue())
+    for k in range(n):
+        path = root / f"class{k // 2000}" / f"{k}.jpg"
+        if k % 2000 == 0:
+            path.parent.mkdir(parents=True)
+        remark = f"{k:08d}".encode()
+        head, rest = pictures[k % 64][:2], pictures[k % 64][2:]
+        path.write_bytes(head + b"\xff\xfe\x00\x0a" + remark + rest)  # a comment of eight digits
+    return root
+
+
+def many(n: int):
+    "What an import of n images costs in a process of its own."
+    place = Path(tempfile.mkdtemp())
+    folder = tiny(n, place / "images")
+    code = [sys.executable, "-c", MANY, str(place / "ws"), str(folder)]
+    for what in ("first", "again"):
+        said = subprocess.run(code, check=True, capture_output=True, text=True).stdout.strip()
+        print(f"{what}: {said}")
+    shutil.rmtree(place)
+
+
 def dvc_repository(dvc: str, folder: Path) -> Path:
     "An empty dvc repository with the folder in it; its cache links nothing."
     home = Path(tempfile.mkdtemp())
@@ -161,6 +238,7 @@ def beside(folder: Path, dvc: str | None) -> dict[str, float]:
     "One round on a fresh place."
     place, seconds = Path(tempfile.mkdtemp()), {}
     ws = open_workspace(place / "ws")
+    seconds |= limits(folder)
     seconds["hash and copy"] = timed(lambda: hash_and_copy(folder, place / "copy"))
     seconds["ingest + commit"] = timed(lambda: ingest(ws, folder, "signs"))
     before = bytes_below(ws.root)
@@ -192,11 +270,14 @@ def main():
     parser.add_argument("--large", type=int, default=400)
     parser.add_argument("--verb", choices=VERBS, help="only this one, here, on the store --at")
     parser.add_argument("--at", help=argparse.SUPPRESS)
+    parser.add_argument("--many", type=int, default=0, help="tiny images, for memory")
     asked = parser.parse_args()
     if asked.verb:
         return one_verb(asked.verb, asked.at, asked.rows[0])
     if asked.rows:
         rows_without_pixels(asked.rows)
+    if asked.many:
+        many(asked.many)
     for n, size in ((asked.small, 3_000), (asked.large, 2 << 20)):
         if not n:
             continue
@@ -208,6 +289,8 @@ def main():
             print(f"{name:26} {value:8.3f}")
         whole = median["ingest + commit"]
         print(f"ingest / hash and copy     {whole / median['hash and copy']:8.2f}")
+        fewest = median["limit: stat"] / whole
+        print(f"one stat a file / first    {fewest:8.3f}   no second version can be below")
         print(f"second / first             {median['second, 1 % changed'] / whole:8.3f}")
         if asked.dvc:
             print(f"dvc add / ingest           {median['dvc add'] / whole:8.2f}")

@@ -573,6 +573,29 @@ def test_a_torn_recording_gives_what_was_written_before(tmp_path):
     assert any("c.mcap does not begin like a recording" in p.message for p in bad)
 
 
+def test_a_torn_recording_keeps_the_frames_before_the_tear(tmp_path):
+    from mcap.writer import Writer
+
+    with (tmp_path / "whole.mcap").open("wb") as file:
+        writer = Writer(file, chunk_size=1)  # a chunk a frame: the tear costs one
+        writer.start()
+        schema = writer.register_schema("foxglove.CompressedImage", "jsonschema", b"{}")
+        topic = writer.register_channel("/cam", "json", schema)
+        for k in range(8):
+            said = {"timestamp": {"sec": k + 1, "nsec": 0}, "format": "png",
+                    "data": base64.b64encode(picture(k)).decode()}  # fmt: skip
+            writer.add_message(topic, k + 1, json.dumps(said).encode(), k + 1)
+        writer.finish()
+    whole = (tmp_path / "whole.mcap").read_bytes()
+    root = put(tmp_path / "torn", {"a.mcap": whole[: len(whole) * 6 // 10]})
+    items, bad, _ = look(root)
+    assert 3 <= len(items) < 8 and [item.data for item in items] == [
+        picture(k) for k in range(len(items))
+    ]
+    (torn,) = bad
+    assert f"a.mcap breaks off after {len(items)} frames" in torn.message
+
+
 def test_foxglove_json_is_read_and_hostile_messages_are_named(tmp_path):
     from mcap.writer import Writer
 

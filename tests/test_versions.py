@@ -40,7 +40,7 @@ from mlops_nb.data import (
 from mlops_nb.data import seen as memory
 from mlops_nb.data.contracts import Contract, set_contract
 from mlops_nb.data.ingestion import row_of
-from mlops_nb.data.items import Item, tidy_facts
+from mlops_nb.data.items import Item, Unread, tidy_facts
 from mlops_nb.data.leaves import SCHEMA, content_of, digest_of, leaf, leaf_of, sample_id
 from mlops_nb.data.splitting import assign
 from mlops_nb.data.store import append_rows, open_table, remove_rows, seal, update_rows, writing
@@ -819,8 +819,8 @@ def old_film(tmp_path, monkeypatch):
 
 def reads(monkeypatch) -> list[Path]:
     "Which images are read from now on."
-    seen, plain = [], Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: (seen.append(path), plain(path))[1])
+    seen, plain = [], Unread.read
+    monkeypatch.setattr(Unread, "read", lambda one: (seen.append(Path(one.path)), plain(one))[1])
     return seen
 
 
@@ -841,7 +841,7 @@ def test_only_changed_files_are_read_again(ws, old_film, monkeypatch):
     assert [path.name for path in opened if path.suffix == ".png"] == ["1_0.png"]
     assert (third.changed, third.unchanged, third.quarantined) == (1, 35, first.quarantined)
     opened.clear()
-    assert ingest(ws, old_film, "signs", check=True).unchanged == 36 and len(opened) > 36
+    assert ingest(ws, old_film, "signs", check=True).unchanged == 36 and len(opened) >= 36
     other = open_workspace(ws.root.parent / "other")
     assert ingest(other, old_film, "signs").digest == third.digest
 

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['read', 'quarantine', 'refused_origins', 'Overtaken', 'writing', 'storing', 'reason', 'replayed', 'commit',
-           'append_rows', 'trimmed', 'remove_rows', 'update_rows', 'located', 'rewritten', 'put_quarantine']
+           'append_rows', 'write_rows', 'commit_rows', 'trimmed', 'remove_rows', 'update_rows', 'located', 'rewritten',
+           'put_quarantine']
 
 # %% ../../nbs/05c_data_store.ipynb #e33c4461
 import fcntl
@@ -226,17 +227,33 @@ def append_rows(
     merged: list | None = None,  # [branch, version] of the second parent
 ) -> int:  # the new version
     "Add rows, remove the ones they replace, and change columns of others, in one commit."
-    import lance
-
-    failed, leaves = [], []
-    reader = pa.RecordBatchReader.from_batches(SCHEMA, _watched(batches, failed, leaves))
     if onto is None and has_table(ws, name):
         onto = open_table(ws, name)
-    where = table_url(ws, name) if onto is None else onto
+    leaves: list[pa.Array] = []
+    new = write_rows(ws, name, batches, leaves, onto=onto)
+    return commit_rows(
+        ws, name, new, leaves, replace=replace, onto=onto, values=values, merged=merged
+    )
+
+
+def write_rows(ws: Workspace, name: str, batches: Iterable[pa.RecordBatch], leaves: list[pa.Array],
+               *, onto=None) -> list:  # FragmentMetadata  # fmt: skip
+    "Write rows that belong to no version yet; their leaves are added to the list."
+    import lance
+
+    failed: list[Exception] = []
+    reader = pa.RecordBatchReader.from_batches(SCHEMA, _watched(batches, failed, leaves))
     with storing(ws, name, failed):
-        new = lance.fragment.write_fragments(
-            reader, where, schema=SCHEMA, mode="append" if onto is not None else "create",
+        return lance.fragment.write_fragments(
+            reader, table_url(ws, name) if onto is None else onto, schema=SCHEMA,
+            mode="append" if onto is not None else "create",
             storage_options=storage_options(ws))  # fmt: skip
+
+# %% ../../nbs/05c_data_store.ipynb #d60a465c
+def commit_rows(ws: Workspace, name: str, new: list, leaves: list[pa.Array], *, replace: set[str],
+                onto=None, values: pa.Table | None = None, merged: list | None = None) -> int:  # fmt: skip
+    "Fragments of `write_rows` and their leaves as the next version; the rest as in `append_rows`."
+    with storing(ws, name):
         if onto is None:
             digest = digest_of(pa.chunked_array(leaves, pa.string()))
             return _first(ws, name, new, {"digest": digest})

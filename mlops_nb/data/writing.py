@@ -6,6 +6,8 @@
 __all__ = ['WRITERS', 'file_name', 'item_of', 'Written', 'write_dataset']
 
 # %% ../../nbs/05d5_data_writing.ipynb #058238d9
+import fcntl
+import glob
 import json
 import os
 import re
@@ -122,16 +124,22 @@ def write_dataset(
         raise DataError(f"{folder} is there already. Name a folder that does not exist yet.")
     version, counts, lost = resolve(ws, ref), Counter(images=0, boxes=0), Counter()
     place.parent.mkdir(parents=True, exist_ok=True)
+    _clear(place)
     part = Path(tempfile.mkdtemp(prefix=f".{place.name}.part-", dir=place.parent))
+    held = _hold(part)
     try:
         WRITERS[format](_items(ws, ref, counts), part, lost)
         notes = tuple(f"{name}: {n:,} times" for name, n in sorted(lost.items()) if n)
         (part / "README.md").write_text(_page(version, format, counts, notes), "utf-8")
         part.chmod(0o777 & ~_mask())
+        os.sync()  # one flush for all files; one each takes minutes where there are many
         os.replace(part, place)
+        _flush(place.parent)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    finally:
+        os.close(held)
     facts = {"format": format, "folder": os.fsencode(place).decode("utf-8", "backslashreplace")}
     record(
         ws, "write", by=by, inputs=[version.digest], facts=facts | counts | {"lost": list(notes)}
@@ -139,6 +147,37 @@ def write_dataset(
     return Written(
         version.ref, version.digest, place, format, counts["images"], counts["boxes"], notes
     )
+
+# %% ../../nbs/05d5_data_writing.ipynb #3d4bd210
+def _hold(folder: Path) -> int:
+    "The folder, open and locked."
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _clear(place: Path):
+    "Remove what killed writes to this place left."
+    for left in place.parent.glob(f".{glob.escape(place.name)}.part-*"):
+        try:
+            held = _hold(left)
+        except OSError:
+            continue  # somebody is writing there, or it is no folder of ours
+        shutil.rmtree(left, ignore_errors=True)
+        os.close(held)
+
+
+def _flush(folder: Path):
+    "See that the names in a folder are on the disk."
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 # %% ../../nbs/05d5_data_writing.ipynb #6b7f9fc1
 def _mask() -> int:

@@ -11,6 +11,8 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from .labels import no_file, no_row, number, papers, read_csv
@@ -22,6 +24,7 @@ from mlops_nb.data.items import (
     load,
     note,
     scan,
+    size_of,
     source_of,
     tidy_facts,
 )
@@ -34,7 +37,12 @@ NO_CLASS = {"images", "image", "imgs", "img", "data", "jpegimages", ""}
 
 def _place(relative: str) -> tuple[str | None, str | None]:
     "Split and class that the path of a file says."
-    parts = PurePosixPath(relative).parts[:-1]
+    return _folder(relative.rpartition("/")[0])
+
+
+@lru_cache(4096)  # folders are few, files are many
+def _folder(path: str) -> tuple[str | None, str | None]:
+    parts = path.split("/") if path else []
     names = [part.lower().rstrip("0123456789") for part in parts]  # train2017 is train
     split = next((SPLITS[name] for name in names if name in SPLITS), None)
     parts = [part for part, name in zip(parts, names, strict=True) if name not in SPLITS]
@@ -64,7 +72,7 @@ def read_image_folder(
     "Class folders, with or without metadata.csv."
     files, problems = scan(root, source)
     yield from problems
-    tables = [name for name in files if PurePosixPath(name).name == "metadata.csv"]
+    tables = [name for name in files if name.rpartition("/")[2] == "metadata.csv"]
     rows = _metadata(root, tables)
     yield from papers([name for name in files if name not in tables], source)
     for relative in (name for name in files if not is_document(name)):
@@ -77,7 +85,7 @@ def read_image_folder(
         if any(tidy_facts(row) != facts for row in said[1:]):
             yield Problem(source_of(source, relative), "A3",
                           f"metadata.csv has {len(said)} rows for this file, and they differ.",
-                          "Keep the right row.", data=(root / relative).read_bytes())  # fmt: skip
+                          "Keep the right row.", data=load(root, relative, source).data)  # fmt: skip
             continue
         label = facts.pop("class", None) or facts.pop("label", None) or label
         split = SPLITS.get(str(facts.pop("split", "")).lower(), split)
@@ -99,13 +107,22 @@ GTSRB_CLASSES = tuple(f"{number:02d}_{sign}" for number, sign in enumerate(_SIGN
 _PPM_SIZE = re.compile(rb"P[56]\s+(?:#[^\n]*\n\s*)*(\d+)\s+(?:#[^\n]*\n\s*)*(\d+)\s")
 
 
-def _gtsrb_region(row: dict, data: bytes, label: str) -> tuple:
+def _ppm_size(data: bytes) -> tuple[int, int]:
+    "Width and height of a PPM file; a ValueError if it is none."
+    if not (size := _PPM_SIZE.match(data)):
+        raise ValueError("it is no PPM file")
+    return int(size[1]), int(size[2])
+
+
+def _gtsrb_region(row: dict, item: Item, label: str) -> tuple:
     "The sign's box in pixels of the file as it is, not of the picture it was made from."
     width, height, *roi = (
         number(row[k]) for k in ("Width", "Height", "Roi.X1", "Roi.Y1", "Roi.X2", "Roi.Y2")
     )
-    size = _PPM_SIZE.match(data)
-    across, down = (float(n) for n in size.groups()) if size else (width, height)
+    try:
+        across, down = size_of(item, _ppm_size)
+    except ValueError:
+        across, down = width, height
     across, down = across / width, down / height
     return ((label, roi[0] * across, roi[1] * down, roi[2] * across, roi[3] * down),)
 
@@ -119,7 +136,7 @@ def _gtsrb_item(row: dict, root: Path, relative: str, source: str) -> Item | Pro
     test = any("test" in part.lower() for part in PurePosixPath(relative).parts[:-1])
     try:
         label = GTSRB_CLASSES[int(row["ClassId"])]
-        boxes = _gtsrb_region(row, item.data, label)
+        boxes = _gtsrb_region(row, item, label)
     except (KeyError, ValueError, IndexError, ZeroDivisionError) as err:
         return Problem(item.source, "C4", f"Its row cannot be used: {type(err).__name__} {err}.",
                        "Mend the row: ClassId is 0 to 42, sizes are above 0.", data=item.data)  # fmt: skip
@@ -127,8 +144,8 @@ def _gtsrb_item(row: dict, root: Path, relative: str, source: str) -> Item | Pro
         return Problem(item.source, "C4", f"The folder says class {folder}, the row says {label}.",
                        "Move the file or mend the row.", data=item.data)  # fmt: skip
     track = None if test else f"{label}/{name.split('_')[0]}"
-    return Item(item.source, item.path, item.data, label, boxes, "test" if test else None,
-                tidy_facts({"track": track}))  # fmt: skip
+    return replace(item, label=label, boxes=boxes, split="test" if test else None,
+                   facts=tidy_facts({"track": track}))  # fmt: skip
 
 # %% ../../../nbs/05bb_data_folders.ipynb #4d44d9df
 def read_gtsrb(root: Path, source: str) -> Iterator[Item | Problem]:

@@ -12,7 +12,18 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from .labels import Fault, no_file, number, papers, read_text, refused
-from ..items import SPLITS, Box, Item, Problem, is_document, is_image, load, note, scan
+from mlops_nb.data.items import (
+    SPLITS,
+    Box,
+    Item,
+    Problem,
+    is_document,
+    is_image,
+    load,
+    note,
+    scan,
+    size_of,
+)
 from ...images import image_size
 
 _LINE = (
@@ -127,17 +138,20 @@ def _item(root: Path, relative: str, source: str, paths: dict, *, labelled: bool
         calibration, bad = _calibration(root / paths["calib"], paths["calib"])
         faults += bad
         try:
-            calibration["size"] = list(image_size(item.data))
+            calibration["size"] = list(size_of(item, image_size))
         except ValueError:
             pass  # validation says what is wrong with the image
         facts["calibration"] = calibration
     if "velodyne" in paths:
-        sweep = load(root, paths["velodyne"], source)
-        if isinstance(sweep, Problem) or not sweep.data or len(sweep.data) % 16:
+        try:
+            sweep = (root / paths["velodyne"]).read_bytes()
+        except OSError:
+            sweep = b""
+        if not sweep or len(sweep) % 16:
             said = f"{paths['velodyne']} is no list of 4 float32 a point."
             faults.append(Fault(said, "Copy the sweep again, or remove it.", "F1"))
         else:
-            attached["lidar"] = sweep.data
+            attached["lidar"] = sweep
     return refused(replace(item, boxes=tuple(boxes), facts=facts, attached=attached), faults)
 
 # %% ../../../nbs/05bh_data_kitti.ipynb #532df3ce

@@ -43,7 +43,7 @@ def _is_yolo(root: Path, files: list[str]) -> str | None:
         if said and {"train", "val", "test"} & set(said):
             return name
     here = {name for name in files if name.endswith(".txt")}
-    for name in (n for n in files if is_image(n)):
+    for name in (n for n in files if is_image(n)) if here else ():
         for label in (at for at in labels_of(name) if at in here):
             with (root / label).open("rb") as file:
                 words = file.readline(1 << 12).split()
@@ -54,13 +54,15 @@ def _is_yolo(root: Path, files: list[str]) -> str | None:
 
 def _seen(root: Path, files: list[str]) -> dict[str, str]:
     "Every format that shows, with the file that shows it."
-    folders = {PurePosixPath(n).parent.name for n in files}
+    folders = {name.rpartition("/")[0] for name in files}  # a few; files are many
+    home = {folder.rpartition("/")[2]: folder for folder in sorted(folders, reverse=True)}
+    others = [name for name in files if not is_image(name)]
     tests = {"gtsrb": lambda n: is_gt(n), "coco": lambda n: is_coco(root / n),
              "bdd": lambda n: is_scalabel(root / n), "voc": lambda n: is_voc(root / n),
              "csv": lambda n: is_columns(root / n), "recording": lambda n: is_recording(root / n)}  # fmt: skip
-    found = {kind: next((n for n in files if test(n)), None) for kind, test in tests.items()}
-    if "image_2" in folders and folders & {"label_2", "calib"}:
-        found["kitti"] = next(n for n in files if PurePosixPath(n).parent.name == "image_2")
+    found = {kind: next((n for n in others if test(n)), None) for kind, test in tests.items()}
+    if "image_2" in home and home.keys() & {"label_2", "calib"}:
+        found["kitti"] = next(n for n in files if n.rpartition("/")[0] == home["image_2"])
     else:
         found["yolo"] = _is_yolo(root, files)
     return {kind: name for kind, name in found.items() if name}
@@ -94,12 +96,12 @@ def detect(
 
 def _foreign(root: Path, files: list[str]) -> str | None:
     "A file beside an image that says something in a way we do not read."
-    images = by_stem(name for name in files if is_image(name))
-    for name in files:
-        path = PurePosixPath(name)
-        if path.suffix in (".xml", ".json", ".txt") and path.stem in images:
+    labels = [name for name in files if name.endswith((".xml", ".json", ".txt"))]
+    images = by_stem(name for name in files if is_image(name)) if labels else {}
+    for name in labels:
+        if PurePosixPath(name).stem in images:
             return name
-        if path.suffix == ".xml":
+        if name.endswith(".xml"):
             with (root / name).open("rb") as file:
                 if b"<annotations" in file.read(4096):
                     return f"{name}, as of CVAT"

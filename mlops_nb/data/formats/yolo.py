@@ -8,10 +8,22 @@ __all__ = ['yolo_config', 'labels_of', 'read_yolo', 'write_yolo']
 # %% ../../../nbs/05bg_data_yolo.ipynb #a734df36
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from .labels import Fault, no_file, number, papers, read_text, refused
-from ..items import SPLITS, Box, Item, Problem, is_document, is_image, load, note, scan
+from mlops_nb.data.items import (
+    SPLITS,
+    Box,
+    Item,
+    Problem,
+    is_document,
+    is_image,
+    load,
+    note,
+    scan,
+    size_of,
+)
 from ...images import image_size
 from ...workspace import DataError
 
@@ -151,7 +163,7 @@ def _item(root, relative, source, label, kinds, split) -> Item | Problem:
     if isinstance(item, Problem):
         return item
     try:
-        size = image_size(item.data)
+        size = size_of(item, image_size)
     except ValueError as err:
         return Problem(
             item.source, "A1", str(err), "Copy the file again from its source.", data=item.data
@@ -163,7 +175,7 @@ def _item(root, relative, source, label, kinds, split) -> Item | Problem:
             [],
             [Fault(f"{label} cannot be read: {err.strerror}.", "Mend its mode.", "A1")],
         )
-    return refused(Item(item.source, item.path, item.data, boxes=tuple(boxes), split=split), faults)
+    return refused(replace(item, boxes=tuple(boxes)), faults)
 
 
 def _rest(root, other, labels, files, source) -> Iterator[Problem]:
