@@ -1,6 +1,6 @@
 """Image checks beside decoding alone, CleanVision and DataEval; planted faults; false findings.
 
-python benchmarks/data_checks.py FOLDER_OF_JPEGS [--cleanvision PYTHON] [--dataeval PYTHON]
+python benchmarks/data_checks.py [FOLDER_OF_JPEGS] [--cleanvision PYTHON] [--dataeval PYTHON]
     [--planted 5000] [--real FOLDER_OF_DATA_SETS]
 
 Decoding and measuring take turns every 16 images, in seconds of the processor: the ratio stays the
@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
+from measuring import figure, write_frames
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from planted import planted, sample
@@ -84,14 +85,13 @@ def speed(folder: Path, rounds: int, cleanvision: str | None) -> None:
             out = subprocess.run(command, capture_output=True, text=True, check=True)
             theirs.append(float(out.stdout.split()[-1]))
     d, o = statistics.median(decode), statistics.median(ours)
-    ratio = statistics.median(one / two for one, two in zip(decode, ours, strict=True))
-    print(f"{len(files)} images, {rounds} rounds: decode only {1000 * d / len(files):.2f} ms, decode "
-          f"+ hash + measure {1000 * o / len(files):.2f} ms of CPU an image: {ratio:.2f} of the speed")  # fmt: skip
+    print(
+        f"{len(files)} images, {rounds} rounds, seconds of the processor; ours: decode, hash, measure"
+    )
+    figure("image checks beside decoding alone", o, d, least=0.6, unit="s")
     if theirs:
         t = statistics.median(theirs)
-        print(
-            f"CleanVision on what both check, {t:.3f} s of CPU: ours is {t / o:.1f} times as fast"
-        )
+        figure("all checks beside CleanVision's A4 to A9, B1, B2", o, t, least=3, unit="s")
 
 
 def faults(n: int, dataeval: str | None) -> None:
@@ -114,6 +114,12 @@ def faults(n: int, dataeval: str | None) -> None:
               f"{len(samples)} frames: missed {sum(missed.values())} "
               f"{[c for c, k in missed.items() if k]}, good frames blamed {len(blamed)} "
               f"({len(blamed) / good:.2%}); checks {seconds:.1f} s of CPU after measuring")  # fmt: skip
+        figure(
+            f"faults missed of {sum(map(len, wanted.values()))} planted",
+            sum(missed.values()),
+            most=0,
+        )
+        figure(f"share of {good} good frames blamed", len(blamed) / good, most=0.005)
         if dataeval:
             beside(dataeval, Path(folder), wanted)
 
@@ -158,7 +164,7 @@ def real(root: Path, most: int = 600) -> None:
 def main():
     "Measure and print."
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", help="default: 400 rendered frames")
     parser.add_argument("--cleanvision", help="a Python that has cleanvision")
     parser.add_argument("--dataeval", help="a Python that has dataeval and opencv")
     parser.add_argument("--rounds", type=int, default=7)
@@ -166,7 +172,10 @@ def main():
     parser.add_argument("--real", type=Path, help="folder of the real data sets")
     asked = parser.parse_args()
     cv2.setNumThreads(1)
-    speed(asked.folder, asked.rounds, asked.cleanvision)
+    with TemporaryDirectory() as place:
+        if not asked.folder:
+            write_frames(Path(place), 400, (480, 640))
+        speed(asked.folder or Path(place), asked.rounds, asked.cleanvision)
     faults(asked.planted, asked.dataeval)
     if asked.real:
         real(asked.real)

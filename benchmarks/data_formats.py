@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from measuring import figure
 
 OURS = """
 from mlops_nb.data.formats import read_folder
@@ -85,7 +86,8 @@ def main() -> None:
     for who, (seconds, peak) in best.items():
         print(f"  {who}: {seconds:6.1f} s, peak {peak:6.0f} MiB")
     ours, peer = best["ours"], best["peer"]
-    print(f"  ours / peer: time {ours[0] / peer[0]:.2f}, memory {ours[1] / peer[1]:.2f}")
+    figure(f"label file of {given.megabytes} MB: time", ours[0], peer[0], unit="s")
+    figure(f"label file of {given.megabytes} MB: memory", ours[1], peer[1], unit="MiB")
 
 
 if __name__ == "__main__":

@@ -19,29 +19,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
+from measuring import figure, write_frames
 from torch.utils.data import DataLoader, RandomSampler
 from torchvision.datasets import ImageFolder
 
 from mlops_nb.data import Shuffle, ingest, samples
-from mlops_nb.images.pixels import decode, encode, resize
-from mlops_nb.images.scenes import drive
+from mlops_nb.images.pixels import decode
 from mlops_nb.workspace import open_workspace
 
 BATCH = 64
-
-
-def write_images(folder: Path, n: int, size: tuple[int, int], source: Path | None):
-    "JPEGs of one size in four class folders: rendered frames, or photographs of a folder."
-    if source:
-        paths = sorted(p for p in source.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg"))
-        photos = [decode(path.read_bytes()) for path in paths[:128]]
-    else:
-        photos = [frame.image for k in range(8) for frame in drive(k, size=(480, 640))]
-    for k in range(n):
-        image = np.roll(resize(photos[k % len(photos)], size), 37 * (k // len(photos)), axis=1)
-        path = folder / f"class{k % 4}" / f"{k:06}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode(image, "jpeg", quality=90))
 
 
 def to_tensor(sample: dict) -> tuple[torch.Tensor, int]:
@@ -63,7 +49,7 @@ def epoch(batches) -> float:
     return (time.perf_counter() - start) / n
 
 
-def compare(name: str, folder: Path, ws, rounds: int) -> dict[str, float]:
+def compare(name: str, folder: Path, ws, rounds: int):
     "Print every figure of one set of images; the ratios, and how much memory grew."
     ingest(ws, folder, name)
     ours, theirs = samples(ws, name, transform=to_tensor), ImageFolder(folder, to_array)
@@ -104,28 +90,27 @@ def compare(name: str, folder: Path, ws, rounds: int) -> dict[str, float]:
     print(f"\n{name}: {len(files):,} JPEGs of {decode(files[0]).shape[:2]}, {kib:.1f} KiB each")
     for what, value in sorted(median.items()):
         print(f"  {what:24} {value * 1e3:8.2f} ms per batch of {BATCH}")
-    found = {"growth": memory[-1] / memory[1] - 1}  # the first round fills caches
-    for workers in (0, 2):
-        ratio = median[f"ImageFolder, {workers} workers"] / median[f"ours, {workers} workers"]
-        found[f"{workers} workers"] = ratio
-        print(f"  speed against ImageFolder, {workers} workers   {ratio:.2f}   (at least 0.9)")
-    limit = median["decode only"] / median["ours, 0 workers"]
-    print(f"  share of the limit (decode only), 0 workers  {limit:.2f}")
     print(f"  memory after each round, MiB: {' '.join(f'{m:.0f}' for m in memory)}")
-    return found
+    for workers in (0, 2):
+        mine, peer = (median[f"{who}, {workers} workers"] * 1e3 for who in ("ours", "ImageFolder"))
+        figure(
+            f"{name}: 64 beside ImageFolder, {workers} workers", mine, peer, least=0.9, unit="ms"
+        )
+    mine, limit = (median[what] * 1e3 for what in ("ours, 0 workers", "decode only"))
+    figure(f"{name}: 64 beside decoding alone, 0 workers", mine, limit, unit="ms")
+    # The first round fills caches; 5 % is our reading of "flat".
+    figure(f"{name}: memory, last round / first", memory[-1], memory[1], most=1.05, unit="MiB")
 
 
-def loading(images: int, rounds: int, photos: Path | None = None) -> dict[str, dict[str, float]]:
-    "Large and small images; what `compare` found of each."
+def loading(images: int, rounds: int, photos: Path | None = None):
+    "Large and small images."
     warnings.filterwarnings("ignore", message="lance is not fork-safe")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as place:
         ws = open_workspace(Path(place, "ws"))
-        found = {}
         for name, size, n in (("frames", (480, 640), 1), ("crops", (64, 64), 4)):
-            write_images(Path(place, name), n * images, size, photos)
-            found[name] = compare(name, Path(place, name), ws, rounds)
-    return found
+            write_frames(Path(place, name), n * images, size, photos)
+            compare(name, Path(place, name), ws, rounds)
 
 
 def main():

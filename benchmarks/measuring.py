@@ -1,8 +1,12 @@
-"""What the scripts of this folder share: a clock, the least that any store must do, a verdict."""
+"""What the scripts of this folder share: a clock, the least any store must do, frames, a verdict."""
 
 import hashlib
 import time
 from pathlib import Path
+
+import numpy as np
+
+VERDICT = {True: "met", False: "MISSED", None: "told"}  # told: no figure was asked
 
 
 def timed(work) -> float:
@@ -28,12 +32,28 @@ def figure(
     least: float | None = None,  # asked: the peer takes at least so many times as much
     most: float | None = None,  # asked: ours takes at most so many times as much, or so much
     unit: str = "",
-) -> bool:  # met?
-    "Print one line: ours, the peer's, the ratio, what was asked, and whether it is met."
-    value = ours if peer is None else peer / ours if most is None else ours / peer
-    met = value >= least if most is None else value <= most
-    bound = f"<= {most:g}" if most is not None else f">= {least:g}"
-    beside = " " * 33 if peer is None else f"peer {peer:9.3f} {unit:4} ratio {value:6.2f}"
-    print(f"{'met   ' if met else 'MISSED'} {what:50} {ours:9.3f} {unit:4} {beside} asked {bound}",
+):
+    "Print one line: met or not, ours, the peer's, the ratio, and what was asked."
+    value = ours if peer is None else peer / ours if least is not None else ours / peer
+    met = value >= least if least is not None else value <= most if most is not None else None
+    bound = f">= {least:g}" if least is not None else f"<= {most:g}" if most is not None else "-"
+    beside = "" if peer is None else f"peer {peer:9.3f} {unit:4} ratio {value:7.3f}"
+    print(f"{VERDICT[met]:6} {what:48} {ours:9.3f} {unit:4} {beside:34} asked {bound}",
           flush=True)  # fmt: skip
-    return met
+
+
+def write_frames(folder: Path, n: int, size: tuple[int, int], source: Path | None = None):
+    "JPEGs of one size in four class folders: rendered frames, or photographs of a folder."
+    from mlops_nb.images.pixels import decode, encode, resize
+    from mlops_nb.images.scenes import drive
+
+    if source:
+        paths = sorted(p for p in source.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg"))
+        photos = [decode(path.read_bytes()) for path in paths[:128]]
+    else:
+        photos = [frame.image for k in range(8) for frame in drive(k, size=(480, 640))]
+    for k in range(n):
+        image = np.roll(resize(photos[k % len(photos)], size), 37 * (k // len(photos)), axis=1)
+        path = folder / f"class{k % 4}" / f"{k:06}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(image, "jpeg", quality=90))
