@@ -75,7 +75,7 @@ SETTINGS = {
     "encoder": "what makes vectors: an ONNX file, a bundle, torchvision:NAME; default: our own",
     "mongo_uri": "MongoDB of FiftyOne; default: a private mongod in the workspace",
     "browse_idle_s": "seconds after the last look until FiftyOne's database ends; default: 600",
-    "ray_address": "Ray cluster of scans; default: one is started on this machine",
+    "ray_address": "Ray cluster of scans; default: one starts here, with ports open to the network",
 }
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,6 +87,35 @@ def test_a_mended_label_opens_only_its_image(ws, tmp_path, opened, form):
     assert fresh.digest == again.digest
     if form != "coco":  # there the name of a class stands once, and every box has it
         assert again.changed == 1 and again.unchanged == 11
+
+
+@pytest.mark.parametrize("form", ["kitti", "yolo"])
+def test_one_changed_image_leaves_no_label_without_image(ws, tmp_path, form):
+    root = folder_in(form, tmp_path / "set")
+    label = min(p for p in root.rglob("*.txt") if p.parent.name in ("train", "label_2"))
+    orphan = label.with_name("orphan.txt")
+    orphan.write_text(label.read_text())  # the one label that has no image
+    time.sleep(SETTLED)
+    assert ingest(ws, root, "signs").quarantined == 1
+    min(root.rglob("*.png")).write_bytes(picture(99))
+    again = ingest(ws, root, "signs")
+    assert (again.changed, again.unchanged, again.quarantined) == (1, 11, 1)
+    refused = quarantine(ws, "signs")["source"].to_pylist()
+    assert [PurePosixPath(one).stem for one in refused] == ["orphan"]
+
+
+def test_kitti_read_again_quarantines_nothing(real_data, ws, tmp_path):
+    root = tmp_path / "kitti"
+    shutil.copytree(real_data("kitti-mini"), root)
+    time.sleep(SETTLED)
+    first = ingest(ws, root, "kitti")
+    again = ingest(ws, root, "kitti")
+    assert (again.digest, again.unchanged, again.quarantined) == (first.digest, first.added, 0)
+    image = min((root / "training/image_2").iterdir())
+    image.write_bytes(picture(5))
+    third = ingest(ws, root, "kitti")
+    assert (third.changed, third.unchanged) == (1, first.added - 1)
+    assert quarantine(ws, "kitti").num_rows == third.quarantined == 0
 
 
 def test_what_was_taken_out_comes_back_though_its_file_did_not_change(ws, tmp_path):
