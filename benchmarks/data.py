@@ -38,6 +38,8 @@ def parts(asked) -> dict[str, tuple[int, list[str]]]:
                         "--rows", *dict.fromkeys(sizes)]),
         "files": (2400, ["data_versions.py", "--rows", *folders, "--rounds", str(asked.rounds),
                          *peer("--dvc", asked.dvc)]),
+        "many": (2400, ["data_versions.py", "--rows", "--small", "0", "--large", "0",
+                        "--many", of(200_000, scale, 2000)]),
         "checks": (2400, ["data_checks.py", "--planted", of(5000, scale, 500), *rounds,
                           *peer("--cleanvision", asked.cleanvision)]),
         "loading": (900, ["data_loading.py", "--images", of(1024, scale, 128), *rounds]),

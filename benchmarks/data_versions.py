@@ -186,8 +186,8 @@ from mlops_nb.workspace import open_workspace
 begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 done = ingest(open_workspace(sys.argv[1]), sys.argv[2], "many")
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(f"{done.added:,} images: {time.perf_counter() - begun:.1f} s, most memory {peak / 2**20:.2f} GiB, "
-      f"{before / 2**20:.2f} GiB of it before the first image")
+print(f"{done.added:,} images: {time.perf_counter() - begun:.1f} s, "
+      f"{before / 2**20:.2f} GiB before the first image, most memory in GiB:", peak / 2**20)
 """
 
 
@@ -217,6 +217,7 @@ def many(n: int):
     for what in ("first", "again"):
         said = subprocess.run(code, check=True, capture_output=True, text=True).stdout.strip()
         print(f"{what}: {said}")
+        figure(f"{n:,} images, {what}: memory", float(said.split()[-1]), most=2, unit="GiB")
     shutil.rmtree(place)
 
 
@@ -260,6 +261,18 @@ def beside(folder: Path, dvc: str | None) -> dict[str, float]:
     return seconds
 
 
+def judged(what: str, median: dict[str, float]) -> None:
+    "What was asked of a folder, beside what it takes."
+    whole, second = median["ingest + commit"], median["second, 1 % changed"]
+    figure(f"{what}: ingest / hash and copy", whole, median["hash and copy"], most=1.5, unit="s")
+    if "dvc add" in median:
+        figure(f"{what}: ingest beside dvc add", whole, median["dvc add"], least=3, unit="s")
+    figure(f"{what}: second version / first", second, whole, most=0.05, unit="s")
+    figure(f"{what}: extra bytes of the second, share", median["extra bytes, share"], most=0.02)
+    figure(f"{what}: diff", median["diff"], most=0.5, unit="s")
+    figure(f"{what}: fork", median["fork"], most=0.05, unit="s")
+
+
 def main():
     "Measure, print."
     parser = argparse.ArgumentParser(description=__doc__)
@@ -287,13 +300,9 @@ def main():
         print(f"\n{n:,} files of {size:,} bytes, median of {asked.rounds} rounds")
         for name, value in median.items():
             print(f"{name:26} {value:8.3f}")
-        whole = median["ingest + commit"]
-        print(f"ingest / hash and copy     {whole / median['hash and copy']:8.2f}")
-        fewest = median["limit: stat"] / whole
+        fewest = median["limit: stat"] / median["ingest + commit"]
         print(f"one stat a file / first    {fewest:8.3f}   no second version can be below")
-        print(f"second / first             {median['second, 1 % changed'] / whole:8.3f}")
-        if asked.dvc:
-            print(f"dvc add / ingest           {median['dvc add'] / whole:8.2f}")
+        judged(f"{n:,} files", median)
         shutil.rmtree(folder.parent)
 
 
