@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlops_nb.cli import cli
+from mlops_nb.cli.door import _spelt
 
 COMMAND = Path(sys.executable).parent / "mlops-nb"
 
@@ -92,11 +93,22 @@ def test_a_split_says_its_shares(ws, world):
     tell(ws, "ingest", str(world), "signs")
     wrong = tell(ws, "split", "signs", "--fractions", "80/20", code=2).stderr
     assert "'80/20' are no shares" in wrong and "train=0.8" in wrong
+    nowhere = tell(ws, "split", "signs", "--group", "place", code=1).stderr
+    assert "Pass --group auto to fall back" in nowhere
     halves = ["--fractions", "train=0.5,test=0.5"]
     got = json.loads(tell(ws, "--json", "split", "signs", *halves).stdout)
     assert got["samples"].get("val", 0) == 0 and sum(got["groups"].values()) == 12
     shown = tell(ws, "split", "signs", *halves).stdout
     assert "0 samples got a side" in shown and "train" in shown
+
+
+def test_arguments_of_a_verb_are_said_as_options():
+    said = "Pass anew=True, or allow=['drive', 'place'], or format='coco', or by='ann'."
+    assert _spelt(said, ["--json", "split", "signs"]) == (
+        "Pass --anew, or --allow drive --allow place, or format='coco', or by='ann'."
+    )
+    assert "--format coco" in _spelt(said, ["ingest", "folder", "signs"])
+    assert _spelt(said, ["no-such-command"]) == said == _spelt(said, [])
 
 
 def test_looking_creates_nothing(tmp_path):

@@ -340,7 +340,7 @@ def test_references_and_their_refusals(ws, tmp_path):
 def test_a_tag_refuses_the_unchecked_and_never_moves(ws, tmp_path):
     root = film(tmp_path / "film")
     ingest(ws, root, "signs")
-    with pytest.raises(DataError, match=r"was not validated\. Run validate\(ws, 'signs'\)"):
+    with pytest.raises(DataError, match="was not validated. Validate signs first"):
         tag(ws, "signs", "v1")
     validate(ws, "signs")
     tag(ws, "signs", "v1")

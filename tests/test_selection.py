@@ -395,6 +395,7 @@ def test_capping_is_walking_down_the_list(per_clip):
         (lambda ws: embed(ws, "films", encoder="resnet18"), "torchvision:resnet18"),
         (lambda ws: query(ws, "films", "select wether from samples"), "wether"),
         (lambda ws: coverage(ws, "films", by="weather"), "by="),
+        (lambda ws: coverage(ws, "films", by=("wether",)), "Did you mean 'weather'"),
         (lambda ws: coverage(ws, "films", by=("weather",), odd={"light": ["day"]}), "no axis"),
     ],
 )

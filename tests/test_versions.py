@@ -22,6 +22,7 @@ from mlops_nb.data import (
     Overtaken,
     branches,
     diff,
+    differences,
     fork,
     gc,
     ingest,
@@ -106,6 +107,19 @@ def test_every_verb_takes_a_branch(ws, tmp_path):
     assert verify(ws, "signs@n1").ok and verify_ledger(ws).ok
 
 
+def test_a_branch_that_went_on_is_not_begun_again(ws):
+    put(ws, "signs", item("a"))
+    night = fork(ws, "signs", "night")
+    assert fork(ws, "signs@1", "night") == night  # nothing happened on it: the same branch
+    put(ws, night, item("b"))
+    with pytest.raises(DataError, match=r"went on to signs@night:2\. Go on with signs@night, or"):
+        fork(ws, "signs", "night")
+    put(ws, "signs", item("c"))
+    with pytest.raises(DataError, match="began with another version, signs@1"):
+        fork(ws, "signs", "night")
+    assert said(ws, night).keys() == {"a", "b"} and len(acts(ws, verb="fork")) == 1
+
+
 def test_names_with_two_meanings_are_refused(ws, tmp_path):
     ingest(ws, film(tmp_path / "film"), "signs")
     validate(ws, "signs")
@@ -137,7 +151,9 @@ def test_a_branch_copies_nothing(ws):
 # Differences
 
 
-def test_diff_names_what_changed(ws):
+@pytest.mark.parametrize("block", [1, 2, 1 << 17])
+def test_diff_names_what_changed(ws, monkeypatch, block):
+    monkeypatch.setattr(differences, "_BLOCK", block)  # rows compared at a time
     box = ("stop", 1.0, 1.0, 5.0, 5.0)
     put(ws, "signs", *(item(name, boxes=[box], weather="rain", lens=1) for name in "abcdefgh"))
     put(ws, "signs",

@@ -10,7 +10,7 @@ import json
 
 import click
 
-from .door import busy, cli, here, say, table
+from .door import busy, cli, here, many, say, table
 
 # %% ../../nbs/16b2_cli_branching.ipynb #67cb2c5f
 @cli.command()
@@ -81,7 +81,7 @@ def restore(ref: str) -> None:
     from mlops_nb.data import restore
 
     got = restore(here(), ref)
-    say(got, f"{got.ref} holds {got.rows} samples")
+    say(got, f"{got.ref} holds {many(got.rows, 'sample')}")
 
 
 @cli.command()
@@ -92,7 +92,7 @@ def verify(ref: str) -> None:
 
     with busy(f"Hashing every byte of {ref}"):
         got = verify(here(), ref)
-    say(got, f"{got.samples:,} samples and {got.files} files hashed, {len(got.faults)} faults",
+    say(got, f"{many(got.samples, 'sample')} and {many(got.files, 'file')} hashed, {many(len(got.faults), 'fault')}",
         *map(str, got.faults))  # fmt: skip
     if not got.ok:
         raise SystemExit(1)
@@ -108,4 +108,4 @@ def gc(name: str, dry_run: bool) -> None:
     with busy(f"Looking for what nothing refers to in {name}"):
         got = gc(here(), name, dry_run=dry_run)
     verb = "would be removed" if dry_run else "removed"
-    say(got, f"{len(got.versions)} versions ({got.bytes:,} bytes) {verb}, {got.kept} kept")
+    say(got, f"{many(len(got.versions), 'version')} ({got.bytes:,} bytes) {verb}, {got.kept} kept")

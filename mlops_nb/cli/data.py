@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from .door import busy, cli, counted, here, say, short, table
+from .door import busy, cli, counted, here, many, say, short, table
 
 # %% ../../nbs/16b_cli_data.ipynb #2a4f25f3
 @cli.command()
@@ -69,7 +69,7 @@ def render(folder: Path, n: int, weather: str | None, scenes: bool, seed: int) -
 
     write = write_scenes if scenes else write_crops
     write(folder, drives(seed, n, weather=weather))
-    say({"folder": str(folder), "drives": n}, f"{n} drives drawn into {folder}")
+    say({"folder": str(folder), "drives": n}, f"{many(n, 'drive')} drawn into {folder}")
 
 # %% ../../nbs/16b_cli_data.ipynb #6d0461b0
 _FORMATS = "image_folder, gtsrb, coco, voc, yolo, kitti, bdd, csv or recording"
@@ -107,7 +107,11 @@ def write(ref: str, folder: Path, form: str) -> None:
     with busy(f"Writing {ref}"):
         got = write_dataset(here(), ref, folder, format=form)
     lost = [f"no place for {note}" for note in got.notes]
-    say(got, f"{got.images} images and {got.boxes} boxes of {got.ref} in {got.folder}", *lost)
+    say(
+        got,
+        f"{many(got.images, 'image')} and {many(got.boxes, 'box', 'boxes')} of {got.ref} in {got.folder}",
+        *lost,
+    )
 
 # %% ../../nbs/16b_cli_data.ipynb #05edc3d4
 def _function(text: str) -> Callable:
@@ -154,7 +158,8 @@ def validate(ref: str, report: Path | None, reference: str | None, vectors: bool
     silent = ", ".join(sorted(got.unchecked)) or "none"
     say(
         got,
-        f"{got.checked} samples checked, {len(got.findings)} findings, {got.quarantined} to quarantine",
+        f"{many(got.checked, 'sample')} checked, {many(len(got.findings), 'finding')}, "
+        f"{got.quarantined} to quarantine",
         *([table(("severity", "check", "sample", "finding"), rows)] if rows else []),
         f"{len(got.unchecked)} checks had nothing to look at (the report says what they lacked): {silent}",
         f"Report: {page} and {data.name}",
@@ -235,7 +240,7 @@ def split(name: str, allow: tuple[str, ...], **said) -> None:
         got = split(here(), name, allow=allow or None, **said)
     rows = [(side, got.samples.get(side, 0), got.groups.get(side, 0))
             for side in ("train", "val", "test")]  # fmt: skip
-    told = f"{got.name}@{got.version} ({short(got.digest)}): {got.moved} samples got a side"
+    told = f"{got.name}@{got.version} ({short(got.digest)}): {many(got.moved, 'sample')} got a side"
     say(got, told, table(("split", "samples", "groups"), rows))
 
 # %% ../../nbs/16b_cli_data.ipynb #993f7a19

@@ -61,7 +61,7 @@ def fork(
     *,
     by: str | None = None,  # the person; default: ws.actor
 ) -> str:  # signs@chris/night
-    "A branch that begins with a version; the same again changes nothing."
+    "A branch that begins with a version; until it goes on, the same again changes nothing."
     with writing(ws, resolve(ws, ref).dataset):
         version = resolve(ws, ref)
         table = open_table(ws, version.dataset)
@@ -69,14 +69,22 @@ def fork(
         begun = table.branches.list().get(branch)
         start = (version.branch, version.version)
         if begun and (begun["parent_branch"], begun["parent_version"]) != start:
+            parent = named(version.dataset, begun["parent_branch"])
             raise DataError(
-                f"Branch {branch!r} of {version.dataset} began with another version "
-                f"({begun['parent_version']}). Choose another name for the new branch."
+                f"Branch {branch!r} began with another version, "
+                f"{parent}{':' if begun['parent_branch'] else '@'}{begun['parent_version']}. "
+                "Choose another name for the new branch."
+            )
+        made = named(version.dataset, branch)
+        if begun and (head := resolve(ws, made)).digest != version.digest:
+            raise DataError(
+                f"Branch {branch!r} exists and went on to {head.name}:{head.version}. "
+                f"Go on with {made}, or choose another name for the new branch."
             )
         if not begun:
             with storing(ws, version.dataset):
                 table.create_branch(branch, start, storage_options=storage_options(ws))
-        made, facts = named(version.dataset, branch), {"name": version.dataset, "branch": branch}
+        facts = {"name": version.dataset, "branch": branch}
         known = acts(ws, verb="fork", touching=version.digest)
         if not any(act.facts.items() >= facts.items() for act in known):
             record(ws, "fork", by=by, inputs=[version.digest], facts=facts | {"from": version.ref})

@@ -63,7 +63,9 @@ def diff(
     differs = pc.not_equal(a["leaf"].combine_chunks().take(ours[rows]),
                            b["leaf"].combine_chunks().take(rows))  # fmt: skip
     rows = rows[differs.to_numpy(zero_copy_only=False)]
-    fields = _fields(_details(left, a, ours[rows]), _details(right, b, rows))
+    parts = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
+    fields = [_fields(_details(left, a, ours[part]), _details(right, b, part)) for part in parts]
+    fields = pa.chunked_array(fields, CHANGED.field("fields").type)
     changed = pa.table([b["sample_id"].take(rows), fields], schema=CHANGED)
     return Difference(old, new, b["sample_id"].filter(~both).combine_chunks(),
                       a["sample_id"].filter(~met).combine_chunks(), changed)  # fmt: skip
@@ -101,12 +103,11 @@ def _leaves(table, skip: set[str]) -> pa.Table:
 # %% ../../nbs/05cb_data_differences.ipynb #d3be8edc
 _TOLD = ["image_id", "label", "split", "boxes", *FACTS, *PLACE, "facts", "content"]
 _NAMES = {"image_id": "pixels", "label": "class", "split": "split"}
+_BLOCK = 1 << 17  # rows compared at a time: what is held does not grow with what changed
 
 
 def _details(table, leaves: pa.Table, rows: np.ndarray) -> pa.Table:
     "Everything a leaf is made of, for some rows."
-    if not len(rows):
-        return table.schema.empty_table().select(_TOLD)
     return table.take(leaves["offset"].to_numpy()[rows], columns=_TOLD)
 
 

@@ -129,7 +129,9 @@ def nearest(wanted: str, known: Iterable[str], what: str) -> str:
     close = difflib.get_close_matches(wanted, known, 1, cutoff=0.5)
     if close:
         return f"Did you mean {close[0]!r}?"
-    return f"Known {what}: {', '.join(known)}." if known else f"There is no {what} here yet."
+    if not known:
+        return f"There is no {what} here yet."
+    return f"Known {what}{'s' * (len(known) > 1)}: {', '.join(known)}."
 
 
 def pointer(table, at: str) -> tuple[str | None, int | None] | None:

@@ -54,7 +54,7 @@ def _held(ws: Workspace, name: str, quarantine_id: str) -> dict:
     if len(found) != 1:
         raise DataError(
             f"{len(found)} samples wait in the quarantine of {name!r} under {quarantine_id!r}. "
-            f"Pass more of an id that waiting(ws, {name!r}) lists."
+            "Give more of the id, as the list of the quarantine shows it."
         )
     row = waits.slice(found[0], 1).to_pylist()[0]
     if row["image"] is None or row["leaf"] is None or row["check"] in ("A1", "A2", "A3"):

@@ -71,7 +71,7 @@ def read(
     table = open_table(ws, version.name, version=version.version)
     unknown = [c for c in columns or () if c not in SCHEMA.names]
     if unknown:
-        offer = nearest(unknown[0], SCHEMA.names, "columns")
+        offer = nearest(unknown[0], SCHEMA.names, "column")
         raise DataError(f"Samples have no column {', '.join(unknown)}. {offer}")
     wanted = list(dict.fromkeys([*(columns or SCHEMA.names), "sample_id"]))
     try:

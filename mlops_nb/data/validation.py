@@ -352,12 +352,12 @@ def _check_taggable(ws: Workspace, version: Version):
     if act is None:
         raise DataError(
             f"{version.ref} ({version.digest[:17]}) was not validated. "
-            f"Run validate(ws, {version.name!r}) first; a tag is given only to checked data."
+            f"Validate {version.name} first; a tag is given only to checked data."
         )
     if not act.facts["clean"]:
         raise DataError(
             f"{version.ref} was validated and did not pass. See the errors in "
-            f"validate(ws, {version.name!r}).findings, mend them, and validate again."
+            "its validation report, mend them, and validate again."
         )
     if not version.rows:
         raise DataError(f"{version.ref} holds no sample. Ingest data that passes the checks.")

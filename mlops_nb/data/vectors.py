@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from .references import nearest
 from .store import check_name, open_table, reason, resolve
 from ..workspace import DataError, Workspace
 
@@ -189,11 +190,14 @@ def columns_of(
     try:
         rows = table.to_table(columns=columns | {"sample_id": "sample_id"}, filter=where)
     except (ValueError, OSError, RuntimeError) as err:
-        said = ", ".join(dict.fromkeys(columns.values()))
+        said, known = dict.fromkeys(columns.values()), table.schema.names
+        odd = [sql for sql in said if sql.isidentifier() and sql not in known]
+        remedy = (
+            nearest(odd[0], known, "column") if odd else "Write SQL over the columns of a sample."
+        )
         raise DataError(
-            f"Cannot compute {said} of {ref}"
-            f"{f' where {where!r}' if where else ''}: {reason(err)}. "
-            "Write SQL over the columns of a sample."
+            f"Cannot compute {', '.join(said)} of {ref}"
+            f"{f' where {where!r}' if where else ''}: {reason(err)}. {remedy}"
         ) from err
     return rows.sort_by("sample_id")
 

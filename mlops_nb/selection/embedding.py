@@ -131,7 +131,7 @@ def embed(
         source, message = faults[0]
         raise DataError(
             f"{len(faults)} of {len(rows)} images of {ref} cannot be embedded (first: {source}: "
-            f"{message}). Run validate(ws, {name!r}), which moves such images into quarantine, "
+            f"{message}). Validate {name}, which moves such images into quarantine, "
             "or leave them out with where; the vectors of the others are kept."
         )
     return Embedded(name, encoder, len(rows), len(missing))

@@ -83,7 +83,7 @@ def detect(
         return next(iter(found))
     if not any(map(is_image, files)):
         raise DataError(
-            f"{folder} holds {len(files):,} files and no image. "
+            f"{folder} holds {len(files):,} file{'s' * (len(files) != 1)} and no image. "
             f"Pass a folder with images (png, jpeg, ppm, ...) in one of {', '.join(READERS)}."
         )
     if foreign := _foreign(root, files):
