@@ -4,6 +4,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 here = Path(__file__).parent
 parser = ConfigParser(delimiters=["="], interpolation=None)
@@ -20,6 +21,17 @@ for line in lines("extras"):
     extra, requirement = line.split(":", 1)
     extras.setdefault(extra.strip(), []).append(requirement.strip())
 
+
+
+class BuildWithData(build_py):
+    "An editable install lays down kernel spec and templates too, which setuptools leaves out."
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            self.run_command("install_data")
+
+
 setup(
     name=cfg["lib_name"],
     version=cfg["version"],
@@ -32,9 +44,17 @@ setup(
     classifiers=lines("classifiers"),
     packages=find_packages(include=["mlops_nb", "mlops_nb.*"]),
     package_data={"mlops_nb.selection": ["encoder.onnx"]},
-    data_files=[("share/mlops_nb/templates", [str(p) for p in Path("templates").glob("*.ipynb")])],
+    data_files=[
+        ("share/mlops_nb/templates", [str(p) for p in Path("templates").glob("*.ipynb")]),
+        ("share/jupyter/kernels/mlops-nb", ["kernelspec/kernel.json"]),
+    ],
+    cmdclass={"build_py": BuildWithData},
     install_requires=lines("requirements"),
     extras_require=extras,
     python_requires=f">={cfg['min_python']}",
-    entry_points={"console_scripts": lines("console_scripts")},
+    entry_points={
+        "console_scripts": lines("console_scripts"),
+        "jupyter_client.kernel_provisioners": lines("kernel_provisioners"),
+        "papermill.engine": lines("papermill_engines"),
+    },
 )

@@ -1,26 +1,13 @@
 "Steps are notebooks: typed parameters, plan, cache, run, resume."
 
-from .execution import NotebookFailed
-from .notebook import OUTPUT, Parameter, check_parameters, emit, outputs, parameters
-from .plan import Output, Run, Step, StepFailed, StepRun, check_plan, plan_faults, run
-from .templates import from_text, template
+import lazy_loader
 
-__all__ = [
-    "OUTPUT",
-    "NotebookFailed",
-    "Output",
-    "Parameter",
-    "Run",
-    "Step",
-    "StepFailed",
-    "StepRun",
-    "check_parameters",
-    "check_plan",
-    "emit",
-    "from_text",
-    "outputs",
-    "parameters",
-    "plan_faults",
-    "run",
-    "template",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "notebook": "OUTPUT Parameter check_parameters emit outputs parameters".split(),
+        "execution": "Failure NotebookFailed NotebookStopped Stop execute".split(),
+        "plan": "Output Run Step StepFailed StepRun check_plan plan_faults run".split(),
+        "templates": "from_text template".split(),
+    },
+)

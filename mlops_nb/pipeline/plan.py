@@ -22,7 +22,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .execution import NotebookFailed, execute
 from mlops_nb.pipeline.notebook import (
     check_parameters,
     code_cells,
@@ -444,6 +443,8 @@ def _run_step(
         return known
     if "run_id" in values:
         values["run_id"] = run_id
+    from mlops_nb.pipeline.execution import execute
+
     page = ws.folder("runs", run_id.removeprefix("run:")) / f"{step.name}.ipynb"
     running = StepRun(step.name, "running", notebook=str(page), key=key)
     began = time.monotonic()
@@ -454,11 +455,11 @@ def _run_step(
             folder=Path(step.notebook).resolve().parent,
             environ=_environ(ws, by),
             progress=lambda cells, total: report(running, cells, total),
+            keep=lambda data: put_blob(ws, data),
         )
         done = replace(running, status="ran", outputs=outputs(page))
     except PipelineError as err:
-        said = err.failure if isinstance(err, NotebookFailed) else err
-        done = replace(running, status="failed", error=str(said))
+        done = replace(running, status="failed", error=str(getattr(err, "failure", err)))
     done = replace(done, seconds=time.monotonic() - began)
     blob = put_blob(ws, page.read_bytes())
     shown = json.loads(json.dumps(values, default=str))
