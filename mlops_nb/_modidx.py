@@ -1950,6 +1950,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'mlops_nb/pipeline/pages.py'),
                                          'mlops_nb.pipeline.pages.Text.whole': ( 'pipeline_pages.html#text.whole',
                                                                                  'mlops_nb/pipeline/pages.py'),
+                                         'mlops_nb.pipeline.pages._as_on_a_terminal': ( 'pipeline_pages.html#_as_on_a_terminal',
+                                                                                        'mlops_nb/pipeline/pages.py'),
                                          'mlops_nb.pipeline.pages._now': ('pipeline_pages.html#_now', 'mlops_nb/pipeline/pages.py'),
                                          'mlops_nb.pipeline.pages._redacted': ( 'pipeline_pages.html#_redacted',
                                                                                 'mlops_nb/pipeline/pages.py'),

@@ -37,6 +37,8 @@ GUESTS = {
     "jupyter_client": "kernels",
     "traitlets": "kernels",
     "nbclient": "pipeline",
+    "nbformat": "pipeline",
+    "tqdm": "pipeline",
     "onnx": "model",
     "onnxruntime": "model",
     "torch": "model",

@@ -16,6 +16,7 @@ from pathlib import Path
 import papermill
 import pytest
 from jupyter_client.manager import KernelManager
+from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
 from nbformat import v4
 
@@ -225,7 +226,9 @@ def test_a_killed_group_takes_the_kernels_children_along():
 def test_many_kernels_at_once_share_one_template(place):
     def ask(number: int):
         with kernel() as (manager, client):
-            return said(client, f"print({number} ** 2)"), manager.provisioner.forked
+            answer = said(client, f"print({number} ** 2)"), manager.provisioner.forked
+        ensure_event_loop().close()  # jupyter_client opens one in each thread
+        return answer
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(ask, range(8)))

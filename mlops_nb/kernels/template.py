@@ -22,11 +22,25 @@ from contextlib import suppress
 from functools import partial
 
 # %% ../../nbs/06a_kernels_template.ipynb #652c6ab1
-WARM = (
-    "ipykernel.kernelapp ipykernel.debugger IPython.core.magics argcomplete threadpoolctl "
-    "numpy pandas scipy.stats matplotlib.pyplot PIL.Image cv2 pyarrow.parquet "
-    "torch torchvision lightning_fabric mlflow onnx"
-).split()
+WARM = [
+    "ipykernel.kernelapp",
+    "ipykernel.debugger",
+    "IPython.core.magics",
+    "argcomplete",
+    "threadpoolctl",
+    "numpy",
+    "pandas",
+    "scipy.stats",
+    "matplotlib.pyplot",
+    "PIL.Image",
+    "cv2",
+    "pyarrow.parquet",
+    "torch",
+    "torchvision",
+    "lightning_fabric",
+    "mlflow",
+    "onnx",
+]
 
 
 def threads() -> int:
@@ -40,7 +54,7 @@ def warm(
     "Import one module, as the first cell of a notebook would."
     try:
         importlib.import_module(name)
-    except Exception as err:  # anything at all may happen while a library is imported
+    except Exception as err:  # noqa: BLE001  # anything at all may happen in an import
         return f"{type(err).__name__}: {err}"
     return "" if threads() == 1 else "it starts a thread"
 
@@ -224,7 +238,7 @@ def _be_kernel(template: Template, request: dict, outputs: list[int]) -> None:
         code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except BaseException:  # whatever it is, the log of the kernel shall have it
+    except BaseException:  # noqa: BLE001  # whatever it is, the kernel's log shall have it
         import traceback
 
         traceback.print_exc(file=sys.__stderr__)

@@ -25,17 +25,22 @@ from pathlib import Path
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import List, Unicode
 
-from . import template
+import mlops_nb.kernels.template as template  # noqa: PLR0402
 from ..workspace import PipelineError
 
 # %% ../../nbs/06b_kernels_warm.ipynb #7b11ae30
-_READ_AT_START = (
-    "PYTHON LD_ HOME XDG_ TZ LANG LC_ OMP_ OPENBLAS_ MKL_ KMP_ GOMP_ NUMEXPR_ BLIS_ NPY_ MPL "
-    "CUDA NVIDIA_ TORCH PYTORCH ATEN_ ARROW_ OPENCV_ MLFLOW_ TF_ ONNX MALLOC_ JE_ GLIBC_"
-).split()
-_READ_LATER = "MLFLOW_TRACKING_ MLFLOW_REGISTRY_ MLFLOW_RUN_ MLFLOW_EXPERIMENT_ MLFLOW_S3_".split()
+# fmt: off
+_READ_AT_START = [
+    "PYTHON", "LD_", "HOME", "XDG_", "TZ", "LANG", "LC_", "OMP_", "OPENBLAS_", "MKL_", "KMP_", "GOMP_",
+    "NUMEXPR_", "BLIS_", "NPY_", "MPL", "CUDA", "NVIDIA_", "TORCH", "PYTORCH", "ATEN_", "ARROW_",
+    "OPENCV_", "MLFLOW_", "TF_", "ONNX", "MALLOC_", "JE_", "GLIBC_",
+]
+_READ_LATER = [
+    "MLFLOW_TRACKING_", "MLFLOW_REGISTRY_", "MLFLOW_RUN_", "MLFLOW_EXPERIMENT_", "MLFLOW_S3_",
+]
+# fmt: on
 
-
+# %% ../../nbs/06b_kernels_warm.ipynb #7f0dbadc
 def _at_start(environ: dict[str, str], modules: tuple[str, ...]) -> dict[str, str]:
     "The variables that are read before a kernel's first cell."
     own = {name.split(".")[0].upper() + "_" for name in modules}

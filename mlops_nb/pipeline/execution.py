@@ -117,7 +117,7 @@ def _gpu_bytes(pid: int) -> int | None:
         import pynvml
 
         pynvml.nvmlInit()
-    except Exception:  # no library, no driver, no GPU: each has its own exception
+    except Exception:  # noqa: BLE001  # no library, no driver, no GPU: each has its own
         return None
     devices = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
     uses = [one for d in devices for one in pynvml.nvmlDeviceGetComputeRunningProcesses(d)]
@@ -233,6 +233,7 @@ class _Run:
         try:
             await task
         finally:
+            self.talk.set_widgets_metadata()
             await _end(self)
 
     async def _cells(self, folder: Path) -> None:

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,17 +24,26 @@ from ..workspace import write_atomic
 
 # %% ../../nbs/07ab_pipeline_pages.ipynb #5b367b17
 _NAMED = re.compile(
-    r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)$", re.I
+    r"(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)$", re.IGNORECASE
 )
-_SHAPES = re.compile(
-    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS access key
-    r"|\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_\w{22,}"
-    r"|\bglpat-[\w-]{20,}|\bhf_[A-Za-z0-9]{30,}|\bsk-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}"
-    r"|\bAIza[\w-]{35}"
-    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"  # JSON web token
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|(?<=://)[^\s/:@\"']+:[^\s/@\"']+(?=@)"  # user and password of an address
-)
+# what a text must contain -> the pattern that is then looked for
+_SHAPES = {
+    hint: re.compile(pattern)
+    for hint, pattern in {
+        "AKIA": r"\bAKIA[0-9A-Z]{16}\b",
+        "ASIA": r"\bASIA[0-9A-Z]{16}\b",
+        "gh": r"\bgh[pousr]_[A-Za-z0-9]{36,}",
+        "github_pat_": r"\bgithub_pat_\w{22,}",
+        "glpat-": r"\bglpat-[\w-]{20,}",
+        "hf_": r"\bhf_[A-Za-z0-9]{30,}",
+        "sk-": r"\bsk-[\w-]{20,}",
+        "xox": r"\bxox[abprs]-[\w-]{10,}",
+        "AIza": r"\bAIza[\w-]{35}",
+        "eyJ": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",  # JSON web token
+        "PRIVATE KEY-----": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+        "://": r"(?<=://)[^\s/:@\"']+:[^\s/@\"']+(?=@)",  # user and password of an address
+    }.items()
+}
 
 
 def secret_values(
@@ -54,7 +63,9 @@ def redact(text: str, values: dict[str, str]) -> str:
     "The text without secrets; each leaves a mark that says which one stood there."
     for value, name in values.items():
         text = text.replace(value, f"[secret {name}]")
-    return _SHAPES.sub("[secret]", text)
+    for hint, pattern in _SHAPES.items():
+        text = pattern.sub("[secret]", text) if hint in text else text
+    return text
 
 # %% ../../nbs/07ab_pipeline_pages.ipynb #94d1ea3a
 def _redacted(value, values: dict[str, str], kind: str = ""):
@@ -72,7 +83,14 @@ def _redacted(value, values: dict[str, str], kind: str = ""):
 TEXT_BYTES = 100_000  # characters of one output of text that stay on the page
 RICH_BYTES = 5_000_000  # bytes of one cell's pictures, tables and widgets that do
 MANY = 200  # outputs of a cell; from there on its text is gathered in one for each stream
-_RETURN = re.compile(r"[^\n]*\r(?!\n)")
+
+
+def _as_on_a_terminal(text: str) -> str:
+    "A carriage return begins its line again."
+    if "\r" not in text:
+        return text
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
 
 class Text:
@@ -110,7 +128,7 @@ class Text:
         "What stands on the page; `kept` is where the rest can be found."
         head = "".join(self.head)
         if self.size <= self.head_size:
-            text = redact(_RETURN.sub("", head.replace("\r\n", "\n")), values)
+            text = redact(_as_on_a_terminal(head), values)
             if len(text) <= TEXT_BYTES:
                 return text
             first, last = text[: TEXT_BYTES // 2], text[-TEXT_BYTES // 2 :]
@@ -122,7 +140,7 @@ class Text:
 
 # %% ../../nbs/07ab_pipeline_pages.ipynb #1999c2ef
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class Page:
@@ -216,7 +234,9 @@ def save(page: Page, *, now: bool = False) -> None:
         for output in cell["outputs"]:
             if text := page.texts.get(id(output)):
                 output["text"] = text.shown(page.secrets)
-    shown = page.notebook
+    shown, about = page.notebook, page.notebook["metadata"]
+    if "widgets" in about:
+        about["widgets"] = _redacted(about["widgets"], page.secrets)
     if any(cell["metadata"]["mlops_nb"]["status"] == "running" for cell in page.code):
         shown = shown | {"cells": [_without_secrets(page, cell) for cell in shown["cells"]]}
     write_atomic(page.path, json.dumps(shown, indent=1))

@@ -1,0 +1,165 @@
+"""Notebooks as steps beside their peers, A B A B in one process: papermill, bare nbclient.
+
+    python benchmarks/pipelines.py [--rounds 5] [--only one-cell heavy ...]
+
+Every side starts a real kernel. The peers run as their users run them (papermill with its own engine
+and the ordinary python3 kernel); bare nbclient gets our warm kernel, so that its ratio is the price of
+states, figures, redaction, caps and whole pages. Medians are printed, and the ratio is what counts.
+The template process is started and warmed before anything is timed, as it is on the second run of a
+day; what the first run pays is printed too.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import papermill
+import psutil
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from nbformat import v4
+
+from mlops_nb.kernels import ask
+from mlops_nb.pipeline import Output, Step, execute, run
+from mlops_nb.workspace import open_workspace
+
+EMIT = "from mlops_nb.pipeline import emit\n"
+HEAVY = "import torch, torchvision, mlflow, pandas"
+
+
+def page(*cells: str, kernel: str = "python3"):
+    found = v4.new_notebook(cells=[v4.new_code_cell(one) for one in cells])
+    found.metadata.kernelspec = {"name": kernel, "display_name": kernel, "language": "python"}
+    return found
+
+
+def seconds(action: Callable, *arguments, **options) -> float:
+    began = time.perf_counter()
+    action(*arguments, **options)
+    return time.perf_counter() - began
+
+
+def alternately(rounds: int, **sides: Callable[[], None]) -> dict[str, float]:
+    "Median seconds of each; the first round imports and is left out."
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds + 1):
+        for name, side in sides.items():
+            taken[name].append(seconds(side))
+    return {name: statistics.median(times[1:]) for name, times in taken.items()}
+
+
+def told(what: str, found: dict[str, float], asked: str, ratio: float) -> None:
+    listed = ", ".join(f"{name} {value:.3f} s" for name, value in found.items())
+    print(f"{what:44} {listed}; ratio {ratio:.2f} (asked {asked})", flush=True)
+
+
+def beside_papermill(folder: Path, cells: tuple[str, ...], rounds: int) -> dict[str, float]:
+    source = folder / "source.ipynb"
+    source.write_text(json.dumps(page(*cells)))
+    ours, theirs = folder / "ours.ipynb", folder / "theirs.ipynb"
+    return alternately(
+        rounds,
+        papermill=lambda: papermill.execute_notebook(str(source), str(theirs), progress_bar=False),
+        ours=lambda: execute(page(*cells), ours, folder=folder, environ={}),
+    )
+
+
+def price(folder: Path, rounds: int) -> dict[str, float]:
+    "Our page against bare nbclient, both on a warm kernel."
+    cells = [
+        "import numpy as np",
+        *["print(np.arange(5).sum())"] * 40,
+        "import time; time.sleep(1)",
+    ]
+    return alternately(
+        rounds,
+        nbclient=lambda: NotebookClient(page(*cells, kernel="mlops-nb")).execute(),
+        ours=lambda: execute(page(*cells), folder / "o.ipynb", folder=folder, environ={}),
+    )
+
+
+def first_cell() -> tuple[float, float]:
+    "From the wish for a kernel to the answer of its first cell, s; what it adds to memory, MB of PSS."
+    family = psutil.Process(ask()["pid"])
+
+    def pss() -> int:
+        return sum(p.memory_full_info().pss for p in [family, *family.children(recursive=True)])
+
+    before, began = pss(), time.perf_counter()
+    manager = KernelManager(kernel_name="mlops-nb")
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    client.execute_interactive("1 + 1", allow_stdin=False)
+    took, added = time.perf_counter() - began, pss() - before
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    return took, added / 2**20
+
+
+def chain(folder: Path, n: int) -> list[Step]:
+    "n steps, each told what the one before emitted."
+    steps = []
+    for at in range(n):
+        path = folder / f"step{at}.ipynb"
+        made = page("before: int = 0\nextra: int = 0", EMIT + "emit(value=before + 1)")
+        made.cells[0].metadata.tags = ["parameters"]
+        path.write_text(json.dumps(made))
+        before = {"before": Output(f"step{at - 1}", "value")} if at else {}
+        steps.append(Step(f"step{at}", path, before))
+    return steps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=[])
+    asked = parser.parse_args()
+    folder = Path(tempfile.mkdtemp())
+    began = time.perf_counter()
+    while ask()["cold"]:
+        time.sleep(0.05)
+    print(f"the template imported everything in {time.perf_counter() - began:.1f} s", flush=True)
+
+    def wanted(name: str) -> bool:
+        return not asked.only or name in asked.only
+
+    if wanted("one-cell"):
+        found = beside_papermill(folder, ("print(1)",), asked.rounds)
+        told("one cell, papermill / ours", found, ">= 4", found["papermill"] / found["ours"])
+    if wanted("heavy"):
+        found = beside_papermill(folder, (HEAVY,), asked.rounds)
+        told("imports of torch, mlflow, pandas", found, ">= 10", found["papermill"] / found["ours"])
+    if wanted("cells"):
+        cells = tuple(f"x = {n}" for n in range(200))
+        found = beside_papermill(folder, cells, max(1, asked.rounds // 2))
+        told("200 trivial cells", found, ">= 7", found["papermill"] / found["ours"])
+    if wanted("fork"):
+        times, sizes = zip(*(first_cell() for _ in range(asked.rounds + 1)), strict=True)
+        took, size = statistics.median(times[1:]) * 1000, statistics.median(sizes[1:])
+        print(
+            f"fork to first cell {took:.0f} ms (asked < 250), adds {size:.0f} MB PSS (asked < 60)"
+        )
+    if wanted("price"):
+        found = price(folder, asked.rounds)
+        told("ours / bare nbclient, both warm", found, "<= 1.05", found["ours"] / found["nbclient"])
+    if wanted("cache"):
+        ws, steps = open_workspace(folder / "workspace"), chain(folder, 10)
+        whole = seconds(run, ws, steps)
+        again = statistics.median(seconds(run, ws, steps) for _ in range(asked.rounds))
+        changed = [
+            *steps[:-1],
+            Step("step9", steps[-1].notebook, steps[-1].parameters | {"extra": 1}),
+        ]
+        last = seconds(run, ws, changed)
+        print(
+            f"ten steps: run {whole:.2f} s, again {again:.2f} s (asked < 1), last changed {last:.2f} s"
+        )
+
+
+if __name__ == "__main__":
+    main()
