@@ -39,6 +39,7 @@ GUESTS = {
     "nbclient": "pipeline",
     "nbformat": "pipeline",
     "tqdm": "pipeline",
+    "pynvml": "pipeline",
     "onnx": "model",
     "onnxruntime": "model",
     "torch": "model",
@@ -153,6 +154,7 @@ def test_every_guest_is_a_declared_requirement():
         "cv2": "opencv-python-headless",
         "lance": "pylance",
         "yaml": "pyyaml",
+        "pynvml": "nvidia-ml-py",
     }
     distributions |= {"IPython": "ipykernel", "fiftyone": "", "pymongo": "", "ray": ""}  # extras
     settings = configparser.ConfigParser(delimiters=["="], interpolation=None)

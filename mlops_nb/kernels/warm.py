@@ -177,6 +177,15 @@ def _asked(
                 raise
 
 # %% ../../nbs/06b_kernels_warm.ipynb #77798c7e
+def _signalled(process: int, signum: int) -> bool:
+    "Did the signal find the process?"
+    try:
+        signal.pidfd_send_signal(process, signum)
+    except ProcessLookupError:
+        return False
+    return True
+
+# %% ../../nbs/06b_kernels_warm.ipynb #39c24e1e
 class ForkedKernel:
     "A kernel's process, with as much of `subprocess.Popen` as Jupyter asks of one."
 
@@ -198,18 +207,11 @@ class ForkedKernel:
                 told = b""
             if told:
                 self.returncode = json.loads(told)["exit"]
-            elif self._ended():
+            elif not _signalled(self.fd, 0):
                 self.returncode = 255
             if self.returncode is not None:
                 self.client.close()
         return self.returncode
-
-    def _ended(self) -> bool:
-        try:
-            signal.pidfd_send_signal(self.fd, 0)
-        except ProcessLookupError:
-            return True
-        return False
 
     def wait(self, timeout: float | None = None) -> int:
         "Wait until it has ended."
@@ -222,16 +224,15 @@ class ForkedKernel:
 
     def send_signal(self, signum: int) -> None:
         "To the kernel alone; the provisioner signals its whole group."
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.fd, signum)
+        _signalled(self.fd, signum)
 
     def terminate(self) -> None:
         "Ask it to end."
-        self.send_signal(signal.SIGTERM)
+        _signalled(self.fd, signal.SIGTERM)
 
     def kill(self) -> None:
         "End it."
-        self.send_signal(signal.SIGKILL)
+        _signalled(self.fd, signal.SIGKILL)
 
     def __del__(self):
         self.client.close()
