@@ -7,6 +7,7 @@ __all__ = ['WARM', 'QUIET', 'threads', 'warm', 'send', 'receive', 'peer', 'Templ
 
 # %% ../../nbs/06a_kernels_template.ipynb #e348272c
 import array
+import atexit
 import gc
 import importlib
 import importlib.util
@@ -134,6 +135,9 @@ def _live(request: dict, blas) -> None:
     app = IPKernelApp.instance()
     app.parent_handle = 1  # nobody's: the template may go, and the client is watched above
     app.initialize(request["argv"][1:])
+    atexit.unregister(
+        app.close
+    )  # sockets end with the process; closing them one by one takes 0.3 s
     app.start()
 
 # %% ../../nbs/06a_kernels_template.ipynb #567a3ad5
@@ -255,7 +259,6 @@ def _leave(template: Template) -> None:
 
 # %% ../../nbs/06a_kernels_template.ipynb #e13a1fd7
 def _end(code: int) -> None:
-    import atexit
     import threading
 
     for finish in (

@@ -201,10 +201,10 @@ class _Conversation(NotebookClient):
 
     async def _answers(self, asked: str) -> bool:
         "Did the kernel answer this on both channels?"
-        for channel in (self.kc.shell_channel, self.kc.iopub_channel):
+        for channel, timeout in ((self.kc.shell_channel, 0.5), (self.kc.iopub_channel, 0.05)):
             while True:
                 try:
-                    message = await channel.get_msg(timeout=0.5)
+                    message = await channel.get_msg(timeout=timeout)
                 except Empty:
                     return False
                 if message["parent_header"].get("msg_id") == asked:
