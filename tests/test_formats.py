@@ -1,11 +1,14 @@
 "Folders of every format, in and out: real sets counted, dirty ones named item by item, round trips."
 
 import base64
+import csv
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path, PurePosixPath
@@ -28,7 +31,7 @@ from mlops_nb.data import (
 from mlops_nb.data.formats import READERS
 from mlops_nb.data.formats.documents import json_parts
 from mlops_nb.data.formats.folders import GTSRB_CLASSES
-from mlops_nb.data.formats.labels import read_text
+from mlops_nb.data.formats.labels import Table, read_text
 from mlops_nb.data.items import Box
 from mlops_nb.data.writing import WRITERS, file_name
 from mlops_nb.images import encode
@@ -820,3 +823,52 @@ def test_the_doors_take_options_and_write(tmp_path, ws):
     for command in ("ingest", "write"):
         said = CliRunner().invoke(cli, [command, "--help"]).output
         assert all(form in said for form in READERS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.text('aé,"\n\r\0 ;', max_size=6), min_size=1, max_size=4), max_size=6),
+    st.sampled_from(["utf-8", "utf-8-sig", "latin-1", "utf-16"]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.randoms(use_true_random=False),
+)
+def test_a_table_is_the_same_in_order_and_row_by_row(cells, encoding, end, rng):
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator=end).writerows([["é", "b"], *cells, [], ["last", "é"]])
+    with tempfile.TemporaryDirectory() as home:
+        path = Path(home, "t.csv")
+        path.write_bytes(out.getvalue().encode(encoding))
+        whole = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        wanted = [{"é": row["é"] or "", "b": row["b"] or ""} for row in whole]
+        with Table(path) as table:
+            found = [(at, row, surplus) for at, _, row, surplus in table]
+            assert [row for _, row, _ in found] == wanted and len(wanted) > 0
+            rng.shuffle(found)
+            for at, row, surplus in found:
+                assert table.row(at) == (row, surplus)
+
+
+MOST = """
+import resource, sys
+from mlops_nb.data.formats import read_folder
+boxes = sum(len(getattr(one, "boxes", ())) for one in read_folder(sys.argv[1], format="csv"))
+print(boxes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_a_large_table_is_read_in_little_memory(tmp_path):
+    def most(n: int, wide: str) -> tuple[int, int]:  # boxes, kB
+        root = put(tmp_path / str(n), {f"{k}.png": picture(k) for k in range(50)})
+        with (root / "labels.csv").open("w") as out:
+            out.write("file_name,class,x0,y0,x1,y1,remark\n")
+            for k in range(n):  # the rows of an image lie all over the file
+                out.write(f"{k * 7 % 50}.png,car,1,2,{3 + k % 9},8,{wide}\n")
+        code = [sys.executable, "-c", MOST, str(root)]
+        boxes, peak = subprocess.run(
+            code, check=True, capture_output=True, text=True
+        ).stdout.split()
+        return int(boxes), int(peak)
+
+    few, many = most(500, "x"), most(60_000, "x" * 1000)  # the second table has 61 MB
+    assert (few[0], many[0]) == (500, 60_000)
+    assert many[1] - few[1] < 40_000

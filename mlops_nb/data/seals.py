@@ -8,7 +8,9 @@ __all__ = ['file_hash', 'sealed', 'seal']
 # %% ../../nbs/05bu_data_seals.ipynb #bb1e835f
 import hashlib
 import json
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.fs
@@ -75,7 +77,9 @@ def seal(
     forget, known = set(forget), sealed(ws, name)
     paths = {p for p in paths - seals if not p.endswith(_CHANGING) and not p.startswith("seen/")}
     fresh = sorted(paths - known.keys() - forget)
-    new = {path: file_hash(disk, f"{home}/{path}") for path in fresh}
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        made = pool.map(lambda path: file_hash(disk, f"{home}/{path}"), fresh)
+        new = dict(zip(fresh, made, strict=True))
     anew = len(seals) > 64 or not known.keys().isdisjoint(forget)
     if not new and not anew:
         return

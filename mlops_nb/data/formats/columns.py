@@ -9,11 +9,14 @@ __all__ = ['read_columns', 'is_columns', 'write_columns']
 import csv
 import difflib
 import json
-from collections import Counter, defaultdict
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from .labels import Fault, csv_rows, no_file, no_row, number, papers, refused
+import numpy as np
+
+from .labels import Fault, Table, no_file, no_row, number, papers, refused
 from mlops_nb.data.items import (
     SPLITS,
     Box,
@@ -132,28 +135,53 @@ def read_columns(
     yield from papers([n for n in files if n not in tables], source)
     seen = set()
     for table in tables:
-        own, missing = defaultdict(list), set()
-        names = None
         sign = "\t" if table.endswith(".tsv") else delimiter
-        for line, row, surplus in csv_rows(root / table, sign):
-            names = names or _mapped(table, list(row), columns or {})
-            row = {names[name]: value for name, value in row.items()}
-            said = row["file_name"].strip().replace("\\", "/")
-            near = str(PurePosixPath(table).parent / said)
-            relative = near if near in images else said
-            if relative in images:
-                own[relative].append((line, row, surplus))
-            elif relative not in missing:
-                missing.add(relative)
-                yield no_file(near, source, f"{table}:{line}")
-        for relative, rows in own.items():
-            if relative in seen:
-                yield note(source, f"{table} describes {relative} again; the first table counts.")
-                continue
-            seen.add(relative)
-            yield _item(root, relative, source, table, rows)
+        with Table(root / table, sign) as rows:
+            yield from _read(rows, table, root, source, columns or {}, images, seen)
     for relative in sorted(images - seen):
         yield no_row(root, relative, source, "The table")
+
+
+def _read(rows: Table, table: str, root: Path, source: str, columns: dict[str, str],
+          images: set[str], seen: set[str]) -> Iterator[Item | Problem]:  # fmt: skip
+    "One table: first where the rows of each image begin, then image by image."
+    owner, places, lines, own, missing = array("i"), array("q"), array("i"), {}, set()
+    names = None
+    for at, line, row, _ in rows:
+        names = names or _mapped(table, list(row), columns)
+        row = {names[name]: value for name, value in row.items()}
+        said = row["file_name"].strip().replace("\\", "/")
+        near = str(PurePosixPath(table).parent / said)
+        relative = near if near in images else said
+        if relative in images:
+            owner.append(own.setdefault(relative, len(own)))
+            places.append(at)
+            lines.append(line)
+        elif relative not in missing:
+            missing.add(relative)
+            yield no_file(near, source, f"{table}:{line}")
+    for relative, mine in zip(own, _grouped(owner, len(own)), strict=True):
+        if relative in seen:
+            yield note(source, f"{table} describes {relative} again; the first table counts.")
+            continue
+        seen.add(relative)
+        yield _item(root, relative, source, table,
+                    [(lines[k], *_named(rows.row(places[k]), names)) for k in mine])  # fmt: skip
+
+
+def _grouped(owner: array, n: int) -> list[np.ndarray]:  # n arrays of row numbers, ascending
+    "The rows of each image."
+    order = (
+        np.argsort(np.frombuffer(owner, np.int32), kind="stable") if owner else np.array([], int)
+    )
+    ends = np.cumsum(np.bincount(owner, minlength=n)) if owner else []
+    return np.split(order, ends[:-1]) if n else []
+
+
+def _named(read: tuple[dict, list], names: dict[str, str]) -> tuple[dict, list]:
+    "A row under our names of its columns."
+    row, surplus = read
+    return {names[name]: value for name, value in row.items()}, surplus
 
 
 def is_columns(path: Path) -> bool:
