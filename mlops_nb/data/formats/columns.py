@@ -141,7 +141,7 @@ def read_columns(
     for relative in sorted(images - seen):
         yield no_row(root, relative, source, "The table")
 
-
+# %% ../../../nbs/05bi_data_columns.ipynb #218b4f57
 def _read(rows: Table, table: str, root: Path, source: str, columns: dict[str, str],
           images: set[str], seen: set[str]) -> Iterator[Item | Problem]:  # fmt: skip
     "One table: first where the rows of each image begin, then image by image."
@@ -183,7 +183,7 @@ def _named(read: tuple[dict, list], names: dict[str, str]) -> tuple[dict, list]:
     row, surplus = read
     return {names[name]: value for name, value in row.items()}, surplus
 
-
+# %% ../../../nbs/05bi_data_columns.ipynb #12b55abf
 def is_columns(path: Path) -> bool:
     "Does the table name files and boxes in our words?"
     if path.suffix.lower() != ".csv" or path.name == "metadata.csv":
