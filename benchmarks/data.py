@@ -4,7 +4,7 @@ Each part is a script of its own (`--only` names it) and runs in a process of it
 peer in turn. A part that outlives its limit is ended, said to be so, and costs the others nothing.
 Peers live in environments of their own; without one its line is missing.
 
-    python benchmarks/data.py                                   # full sizes: hours on two cores
+    python benchmarks/data.py                                   # full sizes
     python benchmarks/data.py --scale 0.02 --only rows,loading  # a fiftieth of everything
     python benchmarks/data.py --dvc PATH/dvc --cleanvision PATH/python --coco PATH/python
 """
