@@ -89,7 +89,7 @@ STORED = pa.schema(
 
 
 BATCH_BYTES = 32 << 20
-PIECE_ROWS, PIECE_BYTES, PIECE_HELD = 10_000, 256 << 20, 64 << 20
+PIECE_ROWS, PIECE_BYTES, PIECE_HELD = 10_000, 128 << 20, 64 << 20
 
 
 class Part(NamedTuple):
