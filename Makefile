@@ -6,6 +6,8 @@ READY := .venv/.ready
 # Bytecode is written at first import, once: without it every kernel start compiles torch again.
 export PYTHONDONTWRITEBYTECODE :=
 export UV_PYTHON_DOWNLOADS := never
+# What kernels are forked from ends soon after a test; for a person it stays for a quarter of an hour.
+test nbs tests: export MLOPS_NB_KERNEL_IDLE_S := 60
 
 .PHONY: help setup demo test check lint nbs tests readme templates lab docs lock export clean
 
