@@ -7,7 +7,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "notebook": "OUTPUT Parameter check_parameters emit outputs parameters".split(),
         "execution": "Failure NotebookFailed NotebookStopped Stop execute".split(),
-        "plan": "Output Run Step StepFailed StepRun check_plan plan_faults run".split(),
+        "steps": "Output Step check_plan plan_faults".split(),
+        "keys": "because".split(),
+        "running": "Planned Run StepFailed StepRun plan run".split(),
         "templates": "from_text template".split(),
     },
 )

@@ -136,15 +136,21 @@ class Stop:
         "Stop, because."
         with self._lock:
             self.reason = self.reason or reason
-            wakers = list(self._wakers)
-        for wake in wakers:
-            wake()
+            for wake in self._wakers:
+                wake()
 
-    def _attach(self, wake: Callable[[], None]) -> None:
+    @contextmanager
+    def waking(self, wake: Callable[[], None]):
+        "Call this when somebody asks, while it lasts; at once if somebody has asked already."
         with self._lock:
             self._wakers.append(wake)
         if self.reason:
             wake()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wakers.remove(wake)
 
 
 @contextmanager
@@ -229,9 +235,10 @@ class _Run:
         "Start, run every cell, end; raises what stopped it."
         loop = asyncio.get_running_loop()
         task = asyncio.ensure_future(self._cells(folder))
-        self.stop._attach(partial(loop.call_soon_threadsafe, _interrupt, self, task))
+        wake = partial(loop.call_soon_threadsafe, _interrupt, self, task)
         try:
-            await task
+            with self.stop.waking(wake):
+                await task
         finally:
             self.talk.set_widgets_metadata()
             await _end(self)
