@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -189,3 +191,27 @@ def test_two_runs_of_the_same_plan_at_once_both_end_well(ws, tmp_path):
         thread.join()
     assert [one["judge"].outputs for one in done] == [{"good": True}] * 2
     assert os.listdir(ws.path("cache", "last")) != []
+
+
+def test_a_plan_in_a_file_is_planned_and_run_from_a_terminal(ws, tmp_path):
+    chain(tmp_path)
+    (tmp_path / "pipeline.py").write_text(
+        "from mlops_nb.pipeline import Output, Step\n"
+        "steps = [Step('train', 'train.ipynb', {'epochs': 6}),\n"
+        "         Step('judge', 'judge.ipynb', {'score': Output('train', 'score')})]\n"
+    )
+
+    def tell(*words: str, code: int = 0) -> str:
+        command = Path(sys.executable).with_name("mlops-nb")
+        asked = [command, "--workspace", str(ws.root), *words]
+        done = subprocess.run(asked, capture_output=True, text=True, cwd=ws.root, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    file = str(tmp_path / "pipeline.py")
+    assert "it never ran" in tell("plan", file) and "waits" in tell("plan", file)
+    assert "good = True" in tell("run", file, "--cpus", "1")
+    assert tell("plan", file).count("cached") == 2
+    assert "no plan at" in tell("plan", "nowhere.py", code=1)
+    (tmp_path / "empty.py").write_text("steps = 3")
+    assert "called `steps`" in tell("run", str(tmp_path / "empty.py"), code=1)

@@ -10,6 +10,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "steps": "Output Step check_plan plan_faults".split(),
         "keys": "because".split(),
         "running": "Planned Run StepFailed StepRun plan run".split(),
-        "templates": "from_text template".split(),
+        "templates": "from_text steps_in template".split(),
     },
 )
