@@ -97,7 +97,7 @@ def ids_within(
                 continue  # a name like any other: an alias of a model, an address
     return found
 
-
+# %% ../../nbs/07ca_pipeline_keys.ipynb #9237e53a
 def _files(folder: Path, value: Any) -> list[tuple[str, int, int]]:
     "Name, size and time of change of what a `Path` parameter points to."
     if value is None or not (path := folder / value).exists():

@@ -316,11 +316,11 @@ class _Going:
                     if self.ready(step) and self.machine.room(step):
                         left.remove(step)
                         held = self.machine.take(step)
-                        going[pool.submit(self.one, step, held)] = step, held
+                        going[pool.submit(_try, self, step, held)] = step, held
                 if not going:
                     break
                 self.settle(going)
-        self.end()
+        _raise_failure(self)
         return self.now()
 
     def settle(self, going: dict) -> None:
@@ -337,34 +337,36 @@ class _Going:
             self.report(self.done[step.name], 1, 1)
             _write_run(self.ws, self.now(), self.by)
 
-    def one(self, step: Step, held: dict[str, str]) -> StepRun:
-        "One step, tried as often as it may be."
-        outputs = {name: done.outputs for name, done in self.done.items()}
-        values = {name: _resolved(value, outputs) for name, value in step.parameters.items()}
-        for attempt in range(step.retries + 1):
-            done = _run_step(self, step, values, held)
-            if done.status != "failed" or self.stop.reason or attempt == step.retries:
-                return done
-            time.sleep(step.backoff_s * 2**attempt)
-        return done
+# %% ../../nbs/07cb_pipeline_running.ipynb #736967b6
+def _try(going: _Going, step: Step, held: dict[str, str]) -> StepRun:
+    "One step, tried as often as it may be."
+    outputs = {name: done.outputs for name, done in going.done.items()}
+    values = {name: _resolved(value, outputs) for name, value in step.parameters.items()}
+    for attempt in range(step.retries + 1):
+        done = _run_step(going, step, values, held)
+        if done.status != "failed" or going.stop.reason or attempt == step.retries:
+            break
+        time.sleep(step.backoff_s * 2**attempt)
+    return done
 
-    def end(self) -> None:
-        "Raise where a step failed."
-        for step in self.steps:
-            done = self.done[step.name]
-            if done.status == "failed":
-                raise StepFailed(
-                    f"Step {step.name} ({step.notebook}) failed in {done.error}\nOpen "
-                    f"{done.notebook} to see all of it, mend the source, and run again: "
-                    f"the steps that ended well are not repeated.",
-                    self.now(),
-                )
-        if self.stop.reason:
+
+def _raise_failure(going: _Going) -> None:
+    "Say which step failed, or that somebody stopped the run."
+    for step in going.steps:
+        done = going.done[step.name]
+        if done.status == "failed":
             raise StepFailed(
-                f"The run was stopped by {self.stop.reason} between two steps. "
-                "Run it again: the steps that ended well are not repeated.",
-                self.now(),
+                f"Step {step.name} ({step.notebook}) failed in {done.error}\nOpen "
+                f"{done.notebook} to see all of it, mend the source, and run again: "
+                f"the steps that ended well are not repeated.",
+                going.now(),
             )
+    if going.stop.reason:
+        raise StepFailed(
+            f"The run was stopped by {going.stop.reason} between two steps. "
+            "Run it again: the steps that ended well are not repeated.",
+            going.now(),
+        )
 
 # %% ../../nbs/07cb_pipeline_running.ipynb #d933e722
 def _resolved(value: Any, emitted: dict[str, dict[str, Any]]) -> Any:
