@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Self
 
 from ..items import Item, Problem, is_document, load, note, source_of
 from ...workspace import DataError
@@ -89,7 +89,7 @@ class Table:
         self._file, self._encoding, self._at = _opened(path)
         self._rows = self._reader(self._at)
 
-    def __enter__(self) -> "Table":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_):
