@@ -22,7 +22,6 @@ for line in lines("extras"):
     extras.setdefault(extra.strip(), []).append(requirement.strip())
 
 
-
 class BuildWithData(build_py):
     "An editable install lays down kernel spec and templates too, which setuptools leaves out."
 
