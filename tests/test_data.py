@@ -214,7 +214,7 @@ def test_datumaro_and_roboflow_layouts(real_data):
 def test_a_folder_without_images(ws, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("nothing")
-    with pytest.raises(DataError, match=r"holds 1 files and no image\. Pass a folder with images"):
+    with pytest.raises(DataError, match=r"holds 1 file and no image\. Pass a folder with images"):
         ingest(ws, tmp_path / "empty", "signs")
     with pytest.raises(DataError, match="is not a folder"):
         ingest(ws, tmp_path / "absent", "signs")

@@ -818,7 +818,7 @@ def test_the_doors_take_options_and_write(tmp_path, ws):
     told = CliRunner().invoke(
         cli, ["--workspace", str(ws.root), "write", "cars", str(tmp_path / "o"), "--format", "yolo"]
     )
-    assert told.exit_code == 0 and "1 images and 1 boxes" in told.output
+    assert told.exit_code == 0 and "1 image and 1 box" in told.output
     assert "no place for that an image has no split: 1 times" in told.output
     for command in ("ingest", "write"):
         said = CliRunner().invoke(cli, [command, "--help"]).output

@@ -402,6 +402,14 @@ def test_the_template_imports_nothing_of_ours():
         assert said(client, code) == 0
 
 
+def test_a_template_holds_nothing_of_the_client_that_began_it(monkeypatch):
+    monkeypatch.setenv("FLEET_PIN", "4711-0815")
+    pid = settled()["pid"]
+    assert b"4711-0815" not in Path(f"/proc/{pid}/environ").read_bytes()
+    with kernel() as (_, client):
+        assert said(client, "import os; print(len(os.environ['FLEET_PIN']))") == 9
+
+
 def test_limits_of_a_kernel_are_those_of_its_client():
     code = "import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     shell = (

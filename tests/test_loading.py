@@ -183,8 +183,8 @@ def train(root, stop: int | None = None):
 def test_a_killed_training_goes_on_where_it_was(ws, signs):
     "Killed within an epoch, its two ranks go on from what they wrote: every sample once, in order."
     chosen = samples(ws, signs, columns=["image"], transform=which)
-    whole = [chosen[int(k)] for k in order_of(58, 5, 0)]  # Lance runs here before it forks
-    child = multiprocessing.get_context("fork").Process(target=train, args=(ws.root, 3))
+    whole = [chosen[int(k)] for k in order_of(58, 5, 0)]
+    child = multiprocessing.get_context("spawn").Process(target=train, args=(ws.root, 3))
     child.start()
     child.join(200)
     assert child.exitcode == -signal.SIGKILL

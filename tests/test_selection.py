@@ -266,7 +266,7 @@ def test_odd_images_are_embedded_and_broken_ones_are_named(ws, tmp_path):
     assert embed(ws, "odd").images == 6
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
     ingest(ws, folder, "odd", format="image_folder")
-    with pytest.raises(DataError, match=r"1 of 7 images .*broken\.jpg.*validate\(ws, 'odd'\)"):
+    with pytest.raises(DataError, match=r"1 of 7 images .*broken\.jpg.*Validate odd"):
         embed(ws, "odd")
     with pytest.raises(DataError, match=r"broken\.jpg"):
         cover(ws, "odd", k=2)

@@ -149,8 +149,8 @@ def send(
     "A line of JSON with open files."
     text = json.dumps(message).encode() + b"\n"
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))] if files else []
-    sent = client.sendmsg([text], rights)
-    client.sendall(text[sent:])
+    if rest := text[client.sendmsg([text], rights) :]:
+        client.sendall(rest)
 
 
 def receive(client: socket.socket) -> tuple[dict, list[int]]:

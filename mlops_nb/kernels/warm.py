@@ -119,7 +119,7 @@ def _alone(path: Path):
 
 
 def _begin(path: Path, environ: dict[str, str], modules: tuple[str, ...]) -> None:
-    "Start a template that listens at the path."
+    "Start a template that listens at the path; of the environment it gets what its key is made of."
     with suppress(FileNotFoundError):
         path.unlink()
     with socket.socket(socket.AF_UNIX) as door:
@@ -130,7 +130,7 @@ def _begin(path: Path, environ: dict[str, str], modules: tuple[str, ...]) -> Non
         with path.with_suffix(".log").open("w") as log:
             subprocess.run(
                 ["/bin/sh", "-c", '"$@" &', "sh", *command],  # nobody's child: no zombie is left
-                env=environ | template.QUIET,
+                env=_at_start(environ, modules) | {"PATH": os.defpath} | template.QUIET,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
