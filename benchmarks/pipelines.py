@@ -94,7 +94,9 @@ def first_cell() -> tuple[float, float]:
     manager.start_kernel()
     client = manager.client()
     client.start_channels()
-    client.execute_interactive("1 + 1", allow_stdin=False)
+    client.execute("1 + 1")
+    while client.get_shell_msg(timeout=60)["msg_type"] != "execute_reply":
+        pass
     took, added = time.perf_counter() - began, pss() - before
     client.stop_channels()
     manager.shutdown_kernel(now=True)
