@@ -1890,6 +1890,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'mlops_nb/pipeline/execution.py'),
                                              'mlops_nb.pipeline.execution.execute': ( 'pipeline_execution.html#execute',
                                                                                       'mlops_nb/pipeline/execution.py'),
+                                             'mlops_nb.pipeline.execution.nvml': ( 'pipeline_execution.html#nvml',
+                                                                                   'mlops_nb/pipeline/execution.py'),
                                              'mlops_nb.pipeline.execution.signals': ( 'pipeline_execution.html#signals',
                                                                                       'mlops_nb/pipeline/execution.py')},
             'mlops_nb.pipeline.keys': { 'mlops_nb.pipeline.keys._files': ('pipeline_keys.html#_files', 'mlops_nb/pipeline/keys.py'),

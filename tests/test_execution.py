@@ -227,6 +227,21 @@ def test_a_display_that_is_updated_shows_the_last_state(tmp_path):
     assert "2999" in "".join(output["data"]["text/plain"])
 
 
+def test_what_a_cell_clears_is_gone_and_takes_no_other_outputs_place(tmp_path):
+    code = """
+        from IPython.display import clear_output, display
+        for i in range(50):
+            print("step", i, flush=True)
+            clear_output()
+            display(i)
+            clear_output()
+        display("last")
+    """
+    (output,) = run(tmp_path, code)["cells"][0]["outputs"]
+    assert output["output_type"] == "display_data" and "text" not in output
+    assert "last" in "".join(output["data"]["text/plain"])
+
+
 def test_a_notebook_that_changes_folder_and_environment_changes_nobody_elses(tmp_path):
     change = "import os; os.chdir('/'); os.environ['HOME'] = '/nowhere'; os.umask(0)"
     look = "import os; print(os.getcwd(), os.environ['HOME'], oct(os.umask(0o22)))"

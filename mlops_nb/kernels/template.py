@@ -135,9 +135,8 @@ def _live(request: dict, blas) -> None:
     app = IPKernelApp.instance()
     app.parent_handle = 1  # nobody's: the template may go, and the client is watched above
     app.initialize(request["argv"][1:])
-    atexit.unregister(
-        app.close
-    )  # sockets end with the process; closing them one by one takes 0.3 s
+    # Sockets end with the process; closing them one by one takes 0.3 s.
+    atexit.unregister(app.close)
     app.start()
 
 # %% ../../nbs/06a_kernels_template.ipynb #567a3ad5

@@ -156,7 +156,8 @@ class Page:
     ):
         self.notebook, self.path, self.secrets = notebook, path, secrets or {}
         self.keep = keep or self._beside
-        self.texts: dict[int, Text] = {}  # id of an output -> what it stands for
+        # id of an output -> itself, held so that no other gets its id, and what it stands for
+        self.texts: dict[int, tuple[dict, Text]] = {}
         self.saved_at, self.save_s = 0.0, 0.0
         for cell in self.code:
             cell.update(outputs=[], execution_count=None)
@@ -193,8 +194,8 @@ def add_text(page: Page, outputs: list[dict], name: str, text: str) -> None:
     if last is None or last["output_type"] != "stream" or last["name"] != name:
         last = NotebookNode(output_type="stream", name=name, text="")
         outputs.append(last)
-        page.texts[id(last)] = Text()
-    page.texts[id(last)].add(text)
+        page.texts[id(last)] = last, Text()
+    page.texts[id(last)][1].add(text)
 
 
 def weigh(page: Page, outputs: list[dict]) -> None:
@@ -216,13 +217,17 @@ def settle(page: Page, cell: dict) -> None:
     "A cell has ended: its texts become outputs, without secrets."
     weigh(page, cell["outputs"])
     for output in cell["outputs"]:
-        if text := page.texts.pop(id(output), None):
+        if id(output) in page.texts:
+            _, text = page.texts.pop(id(output))
             whole = text.size > TEXT_BYTES
             said = redact(text.whole().decode("utf-8", "replace"), page.secrets) if whole else ""
             output["text"] = text.shown(page.secrets, page.keep(said.encode()) if whole else "")
             text.all.close()
         elif page.secrets or output["output_type"] != "stream":
             output.update(_redacted(dict(output), page.secrets))
+    for _, text in page.texts.values():  # of outputs that the cell cleared
+        text.all.close()
+    page.texts.clear()
 
 # %% ../../nbs/07ab_pipeline_pages.ipynb #bf2c3d69
 def save(page: Page, *, now: bool = False) -> None:
@@ -232,8 +237,8 @@ def save(page: Page, *, now: bool = False) -> None:
         return
     for cell in page.code:
         for output in cell["outputs"]:
-            if text := page.texts.get(id(output)):
-                output["text"] = text.shown(page.secrets)
+            if id(output) in page.texts:
+                output["text"] = page.texts[id(output)][1].shown(page.secrets)
     shown, about = page.notebook, page.notebook["metadata"]
     if "widgets" in about:
         about["widgets"] = _redacted(about["widgets"], page.secrets)

@@ -253,13 +253,9 @@ class _Machine:
 
 def _gpus() -> int:
     "How many GPUs NVIDIA's library knows; 0 without it."
-    try:
-        import pynvml
+    from mlops_nb.pipeline.execution import nvml
 
-        pynvml.nvmlInit()
-        return pynvml.nvmlDeviceGetCount()
-    except Exception:  # noqa: BLE001  # no library, no driver, no GPU: each has its own
-        return 0
+    return nvml().nvmlDeviceGetCount() if nvml() else 0
 
 # %% ../../nbs/07cb_pipeline_running.ipynb #f85f8054
 def run(
