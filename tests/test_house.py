@@ -36,6 +36,7 @@ GUESTS = {
     "ipykernel": "kernels",
     "jupyter_client": "kernels",
     "traitlets": "kernels",
+    "zmq": "kernels",
     "nbclient": "pipeline",
     "nbformat": "pipeline",
     "tqdm": "pipeline",
@@ -155,6 +156,7 @@ def test_every_guest_is_a_declared_requirement():
         "lance": "pylance",
         "yaml": "pyyaml",
         "pynvml": "nvidia-ml-py",
+        "zmq": "pyzmq",
     }
     distributions |= {"IPython": "ipykernel", "fiftyone": "", "pymongo": "", "ray": ""}  # extras
     settings = configparser.ConfigParser(delimiters=["="], interpolation=None)

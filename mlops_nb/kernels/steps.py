@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+import zmq
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from traitlets import Dict, Instance
@@ -39,6 +40,7 @@ class StepKernel(AsyncKernelManager):
     async def _async_start_kernel(self, **options) -> None:
         if self.kernel_name in HERE:
             self._kernel_spec, self.transport_encryption = _spec(), "auto"
+        self.context.setsockopt(zmq.RCVHWM, 0)  # else a flood of output loses its middle
         with self.log_file.open("wb") as out:
             options |= {"env": os.environ | self.environ, "stdout": out, "stderr": out}
             await super()._async_start_kernel(**options)

@@ -130,9 +130,15 @@ def _live(request: dict, blas) -> None:
         blas.limit(limits=len(os.sched_getaffinity(0)))
     _shake()
     _end_with(request["client"])
+    import zmq
     from ipykernel.kernelapp import IPKernelApp
 
-    app = IPKernelApp.instance()
+    class Kernel(IPKernelApp):
+        def init_iopub(self, context):
+            context.setsockopt(zmq.SNDHWM, 0)  # ZeroMQ drops what a slow client has not read
+            super().init_iopub(context)
+
+    app = Kernel.instance()
     app.parent_handle = 1  # nobody's: the template may go, and the client is watched above
     app.initialize(request["argv"][1:])
     # Sockets end with the process; closing them one by one takes 0.3 s.
