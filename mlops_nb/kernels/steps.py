@@ -40,9 +40,9 @@ class StepKernel(AsyncKernelManager):
     async def _async_start_kernel(self, **options) -> None:
         if self.kernel_name in HERE:
             self._kernel_spec, self.transport_encryption = _spec(), "auto"
-        self.context.setsockopt(zmq.RCVHWM, 0)  # else a flood of output loses its middle
         with self.log_file.open("wb") as out:
             options |= {"env": os.environ | self.environ, "stdout": out, "stderr": out}
             await super()._async_start_kernel(**options)
+        self.context.setsockopt(zmq.RCVHWM, 0)  # else a flood of output loses its middle
 
     start_kernel = _async_start_kernel

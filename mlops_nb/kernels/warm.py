@@ -192,15 +192,15 @@ class ForkedKernel:
     stdin = stdout = stderr = None
 
     def __init__(self, pid: int, client: socket.socket):
-        self.pid, self.client, self.returncode = pid, client, None
+        self.pid, self.client, self.returncode = pid, client.detach(), None
         self.fd = os.pidfd_open(pid)  # the process itself, whoever gets its number later
-        client.setblocking(False)
+        os.set_blocking(self.client, False)
 
     def poll(self) -> int | None:
         "None while it lives; then as Popen has it, or 255 where the template ended before it could tell."
         if self.returncode is None:
             try:
-                told = self.client.recv(4096)
+                told = os.read(self.client, 4096)
             except BlockingIOError:
                 return None
             except OSError:
@@ -209,8 +209,6 @@ class ForkedKernel:
                 self.returncode = json.loads(told)["exit"]
             elif not _signalled(self.fd, 0):
                 self.returncode = 255
-            if self.returncode is not None:
-                self.client.close()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -235,9 +233,8 @@ class ForkedKernel:
         _signalled(self.fd, signal.SIGKILL)
 
     def __del__(self):
-        self.client.close()
-        with suppress(OSError):
-            os.close(self.fd)
+        for one in (self.client, self.fd):
+            os.close(one)
 
 # %% ../../nbs/06b_kernels_warm.ipynb #1b80d5e8
 def fork(
