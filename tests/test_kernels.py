@@ -307,7 +307,7 @@ def test_a_library_that_starts_a_thread_stays_cold(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "change", [{"PYTHONHASHSEED": "7"}, {"OMP_NUM_THREADS": "1"}, {"NUMPY_MADE_UP": "1"}]
+    "change", [{"PYTHONHASHSEED": "7"}, {"OMP_NUM_THREADS": "61"}, {"NUMPY_MADE_UP": "1"}]
 )
 def test_what_is_read_at_start_leads_to_another_template(change):
     environ = dict(os.environ)
@@ -423,3 +423,79 @@ def test_limits_of_a_kernel_are_those_of_its_client():
         [sys.executable, "-c", shell], capture_output=True, text=True, timeout=120, check=False
     )
     assert ran.stdout.strip() == "777", ran.stderr
+
+
+def test_a_kernel_that_ends_before_its_client_has_looked_is_whole(tmp_path, monkeypatch):
+    settled()
+    hear = template.receive
+
+    def late(client):
+        client.recv(1, socket.MSG_PEEK)
+        time.sleep(1)  # by then it has ended, and its template has told so
+        return hear(client)
+
+    monkeypatch.setattr(template, "receive", late)
+    with (tmp_path / "log").open("wb") as log:
+        ended = warm.fork(
+            [
+                "python",
+                "-m",
+                "ipykernel_launcher",
+                "--no-such-flag=[",
+                "-f",
+                "/no/such/folder/file",
+            ],
+            environ=dict(os.environ),
+            folder=str(tmp_path),
+            stdout=log.fileno(),
+            stderr=log.fileno(),
+        )
+    assert ended.wait(10) not in (0, 255) and gone(ended.pid, 1)
+    ended.kill()  # and whoever has its number now is safe
+
+
+ASIDE = """
+import json, os, sys
+from pathlib import Path
+about = [sys.argv, __name__, os.environ["TEAM"], os.getcwd(), os.getsid(0) == os.getpid()]
+print(json.dumps([*about, sys.path[0] == os.getcwd(), "numpy" in sys.modules]), flush=True)
+sys.stdin.read()
+while not Path("go").exists():
+    pass
+Path("mark").write_text("done")
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_a_module_goes_on_when_the_one_who_started_it_is_killed(tmp_path, monkeypatch, platform):
+    (tmp_path / "aside.py").write_text(ASIDE)
+    settled()
+    code = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom mlops_nb.kernels import fork_module\n"
+        f"sys.platform = {platform!r}\nlog, folder = Path({str(tmp_path)!r}, 'log'), Path({str(tmp_path)!r})\n"
+        "environ = os.environ | {'TEAM': 'night'}\n"
+        "print(fork_module(['aside', '--x', 'two words'], log=log, folder=folder, environ=environ), flush=True)\n"
+        "time.sleep(300)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as client:
+        pid = int(client.stdout.readline())
+        client.kill()
+    assert not gone(pid, 1)
+    until = time.monotonic() + 30
+    while not (told := (tmp_path / "log").read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    argv, *about = json.loads(told)
+    assert argv == [str(tmp_path / "aside.py"), "--x", "two words"]
+    assert about == [
+        "__main__",
+        "night",
+        str(tmp_path),
+        platform == "linux",
+        True,
+        platform == "linux",
+    ]
+    (tmp_path / "go").touch()
+    assert gone(pid, 10) and (tmp_path / "mark").read_text() == "done"

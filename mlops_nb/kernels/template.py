@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
@@ -74,6 +75,14 @@ def _blas():
         return None
     return sys.modules["threadpoolctl"].ThreadpoolController().select(internal_api="openblas")
 
+
+def _blas_threads(environ) -> int:
+    "As many as OpenBLAS would start, had it been loaded with this environment."
+    names = ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS")
+    asked = [int(environ[name]) for name in names if environ.get(name, "").isdigit()]
+    cores = len(os.sched_getaffinity(0))
+    return min([*filter(None, asked), cores][0], cores)
+
 # %% ../../nbs/06a_kernels_template.ipynb #21222b85
 _AT_START = set(os.environ)
 
@@ -93,8 +102,6 @@ def _take_over(request: dict, outputs: list[int]) -> None:
     os.environ.update(imported | request["environ"])
     os.chdir(request["folder"])
     time.tzset()
-    launcher = importlib.util.find_spec(request["argv"][0])
-    sys.argv[:] = [launcher.origin if launcher else "", *request["argv"][1:]]
 
 
 def _shake() -> None:
@@ -124,12 +131,11 @@ def _end_with(pid: int) -> None:
     threading.Thread(target=watch, name="client-watch", daemon=True).start()
 
 
-def _live(request: dict, blas) -> None:
+def _live(request: dict) -> None:
     "In the child: be a kernel until somebody shuts it down."
-    if blas is not None and "OPENBLAS_NUM_THREADS" not in os.environ:
-        blas.limit(limits=len(os.sched_getaffinity(0)))
-    _shake()
     _end_with(request["client"])
+    launcher = importlib.util.find_spec(request["argv"][0])
+    sys.argv[:] = [launcher.origin if launcher else "", *request["argv"][1:]]
     import zmq
     from ipykernel.kernelapp import IPKernelApp
 
@@ -146,6 +152,14 @@ def _live(request: dict, blas) -> None:
     app.start()
 
 # %% ../../nbs/06a_kernels_template.ipynb #567a3ad5
+def _run(request: dict) -> None:
+    "In the child: what `python -m MODULE ARGUMENTS` does."
+    if not sys.flags.safe_path:
+        sys.path.insert(0, os.getcwd())
+    sys.argv[:] = request["argv"]
+    runpy.run_module(request["argv"][0], run_name="__main__", alter_sys=True)
+
+# %% ../../nbs/06a_kernels_template.ipynb #4d8274fd
 def send(
     client: socket.socket,
     message: dict,
@@ -162,7 +176,8 @@ def receive(client: socket.socket) -> tuple[dict, list[int]]:
     "A line of JSON, and the files that came with it; raises ConnectionError where none comes."
     text, files, room = b"", array.array("i"), socket.CMSG_SPACE(64)
     while not text.endswith(b"\n"):
-        part, ancillary, _, _ = client.recvmsg(1 << 16, room)
+        ahead = client.recv(1 << 16, socket.MSG_PEEK)  # the next line may have come already
+        part, ancillary, _, _ = client.recvmsg(ahead.find(b"\n") + 1 or len(ahead), room)
         for level, kind, data in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 files.frombytes(data[: len(data) - len(data) % files.itemsize])
@@ -181,7 +196,7 @@ def peer(client: socket.socket) -> tuple[int, int]:
 
 # %% ../../nbs/06a_kernels_template.ipynb #4a36da2f
 class Template:
-    "A process with the imports done, and the kernels it forked."
+    "A process with the imports done, and the children it forked."
 
     def __init__(
         self,
@@ -194,7 +209,7 @@ class Template:
         self.warm: list[str] = []
         self.refused: dict[str, str] = {}  # module -> why it stays cold
         self.spoilt = False  # has an import started a thread?
-        self.kernels: dict[int, socket.socket] = {}  # pid -> its client
+        self.kernels: dict[int, socket.socket] = {}  # pid -> its client; modules are among them
         self.blas = None, -1  # what `_blas` found, and how many modules were warm then
         self.woken, self.wake = socket.socketpair()  # a byte comes when a child ends
         self.selector = selectors.DefaultSelector()
@@ -218,7 +233,7 @@ class Template:
 
 # %% ../../nbs/06a_kernels_template.ipynb #76877066
 def _fork(template: Template, client: socket.socket, request: dict, outputs: list[int]) -> None:
-    "Fork one kernel for a client, or say why not."
+    "Fork one child for a client, or say why not."
     if why := template.unsafe():
         send(client, {"refused": f"{why} in the process that kernels are forked from"})
         client.close()
@@ -230,20 +245,26 @@ def _fork(template: Template, client: socket.socket, request: dict, outputs: lis
     pid = os.fork()
     if pid == 0:
         client.close()
-        _be_kernel(template, request, outputs)
+        _be(template, request, outputs)
     template.kernels[pid] = client
-    template.selector.register(client, selectors.EVENT_READ, partial(_abandoned, template, pid))
-    send(client, {"pid": pid, "warm": template.warm})
+    if request["ask"] == "fork":
+        template.selector.register(client, selectors.EVENT_READ, partial(_abandoned, template, pid))
+    process = os.pidfd_open(pid)  # until it is reaped here, the number is nobody else's
+    send(client, {"pid": pid}, (process,))
+    os.close(process)
 
 
-def _be_kernel(template: Template, request: dict, outputs: list[int]) -> None:
+def _be(template: Template, request: dict, outputs: list[int]) -> None:
     "In the child: never returns."
     code = 1
     try:
         blas = template.blas[0]
         _leave(template)
         _take_over(request, outputs)
-        _live(request, blas)
+        if blas is not None:
+            blas.limit(limits=_blas_threads(os.environ))
+        _shake()
+        {"fork": _live, "module": _run}[request["ask"]](request)
         code = 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
@@ -287,7 +308,7 @@ def _answer(template: Template) -> None:
         if uid != os.getuid():
             raise PermissionError(f"user {uid} asks, and this process belongs to {os.getuid()}")
         request, outputs = receive(client)
-        if request["ask"] == "fork":
+        if request["ask"] in ("fork", "module"):
             _fork(template, client, request | {"client": pid}, outputs)
             return
         template.idle_s = 0 if request["ask"] == "stop" else template.idle_s
