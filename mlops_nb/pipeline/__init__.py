@@ -9,7 +9,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "execution": "Failure NotebookFailed NotebookStopped Stop execute".split(),
         "steps": "Output Step check_plan plan_faults".split(),
         "keys": "because".split(),
-        "running": "Planned Run StepFailed StepRun plan run".split(),
+        "runs": "Run StepFailed StepRun events load_plan load_run runs".split(),
+        "planning": "Planned plan".split(),
+        "running": "run".split(),
         "templates": "from_text steps_in template".split(),
     },
 )
