@@ -23,7 +23,10 @@ _ROOMS = {
         "samples Shuffle scan query fork branches diff merge restore verify gc write_dataset "
         "Contract set_contract release mend"
     ),
-    "pipeline": "Step Output Planned Run plan run emit outputs parameters template",
+    "pipeline": (
+        "Step Output Planned Run plan run emit outputs parameters template schema "
+        "DatasetRef ModelRef BundleId BlobId AtLeast AtMost NotEmpty NoNaN Images"
+    ),
     "model": "Bundle export store_bundle load_bundle predict predict_table broken_rules held_to",
     "selection": "embed similar novel uncertain cover coverage vectors_of predictions_of",
     "evaluate": "Report Policy Decision Comparison evaluate compare gate",

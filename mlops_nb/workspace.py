@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SETTINGS', 'MlopsError', 'WorkspaceError', 'LedgerError', 'DataError', 'PipelineError', 'ModelError', 'RegistryError',
            'ServeError', 'MonitorError', 'Workspace', 'open_workspace', 'write_atomic', 'blob_id', 'put_blob',
-           'get_blob']
+           'get_blob', 'has_blob']
 
 # %% ../nbs/00_workspace.ipynb #80782269
 import getpass
@@ -225,3 +225,12 @@ def get_blob(
             "Restore it from a copy, or run the step that made it again."
         )
     return data
+
+
+def has_blob(ws: Workspace, name: str) -> bool:
+    "Is a blob kept here? Its bytes are not read."
+    digest = name.removeprefix("blob:")
+    if not urlsplit(ws.settings.get("blob_url", "")).scheme:
+        return ws.path("blobs", digest[:2], digest).is_file()
+    filesystem, base = _blob_store(ws)
+    return filesystem.exists(f"{base}/{digest[:2]}/{digest}")

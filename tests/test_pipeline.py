@@ -124,7 +124,7 @@ def test_types_are_understood_by_their_spelling(line, good, bad):
     for value in good:
         check_parameters(notebook, {"x": value})
     for value in bad:
-        with pytest.raises(PipelineError, match="`x` takes"):
+        with pytest.raises(PipelineError, match="`x` is .*, and must be"):
             check_parameters(notebook, {"x": value})
 
 
@@ -149,7 +149,7 @@ def test_every_line_that_cannot_be_read_is_named_at_once():
         "6 faults",
         "did you mean `float`",
         "computed",
-        "'x' is not int",
+        "'x' (str), and must be int",
         "d, e",
         "set[int]",
         "`g`",
@@ -246,7 +246,7 @@ def test_all_faults_of_a_plan_come_at_once_and_nothing_runs(ws, tmp_path):
     ]
     faults = "\n".join(plan_faults(steps))
     for word in (
-        "a: `n` takes int, not 'one' (str)",
+        "a: `n` is 'one' (str), and must be int",
         "a: `k` is not a parameter",
         "b: Output('a', 'mm') is never emitted (did you mean `m`?)",
         "b: two steps have this name",
@@ -370,7 +370,7 @@ def test_an_output_that_does_not_come_or_does_not_fit_is_named(ws, tmp_path):
     second = write(tmp_path / "b.ipynb", "n: int", "n")
     with pytest.raises(PipelineError, match="was to emit 'k' and emitted m"):
         run(ws, [first, Step("b", second, {"n": Output("a", "k")})])
-    with pytest.raises(PipelineError, match="`n` takes int, not 'text'"):
+    with pytest.raises(PipelineError, match="`n` is 'text' \\(str\\), and must be int"):
         run(ws, [first, Step("b", second, {"n": Output("a", "m")})])
 
 

@@ -5,7 +5,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "kinds": "BlobId BundleId DatasetRef ModelRef".split(),
+        "contracts": "AtLeast AtMost Images NoNaN NotEmpty".split(),
         "notebook": "OUTPUT Parameter check_parameters emit outputs parameters".split(),
+        "promises": "check_outputs".split(),
+        "schemas": "schema".split(),
         "execution": "Failure NotebookFailed NotebookStopped Stop execute".split(),
         "steps": "Output Step check_plan plan_faults".split(),
         "keys": "because".split(),

@@ -6,21 +6,25 @@
 __all__ = ['Output', 'Step', 'references', 'plan_faults', 'check_plan']
 
 # %% ../../nbs/07c_pipeline_steps.ipynb #5f96ddfc
+import ast
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .kinds import feeds, nearest
 from mlops_nb.pipeline.notebook import (
+    Parameter,
     declared,
     emitted_names,
-    nearest,
     parameter_faults,
     read_notebook,
     syntax_faults,
 )
-from ..workspace import PipelineError
+from .promises import broken, promise_faults
+from ..workspace import PipelineError, Workspace
 
 # %% ../../nbs/07c_pipeline_steps.ipynb #d5e07422
 @dataclass(frozen=True)
@@ -55,67 +59,130 @@ def references(value: Any) -> Iterator[Output]:
             yield from references(one)
 
 # %% ../../nbs/07c_pipeline_steps.ipynb #a8474516
+@dataclass(frozen=True)
+class _Page:
+    "What a plan must know of a notebook."
+
+    parameters: tuple[Parameter, ...] = ()
+    outputs: tuple[Parameter, ...] = ()  # as declared
+    emits: frozenset[str] | None = None  # as spelt out; None: only a run can tell
+    faults: tuple[str, ...] = ()  # of the notebook alone
+    readable: bool = False  # are the parameters known?
+
+
+def _read(notebook: str | Path) -> _Page:
+    try:
+        content = read_notebook(notebook)
+    except PipelineError as err:
+        return _Page(faults=(str(err),))
+    known, faults = declared(content)
+    said = emitted_names(content)
+    return _Page(
+        parameters=known,
+        outputs=declared(content, "outputs")[0],
+        emits=None if said is None else frozenset(said),
+        faults=(*faults, *promise_faults(content), *syntax_faults(content)),
+        readable=not faults,
+    )
+
+# %% ../../nbs/07c_pipeline_steps.ipynb #0b3103ba
 def plan_faults(
     steps: list[Step],
+    ws: Workspace | None = None,  # to look up datasets, bundles and blobs
 ) -> list[str]:  # one line per fault, `step: what is wrong`; [] for a sound plan
     "Everything that can be known to be wrong without running anything."
     faults, names = [], [step.name for step in steps]
-    for at, step in enumerate(steps):
+    pages, earlier, seen = functools.cache(_read), {}, {}
+    for step in steps:
         if not re.fullmatch(r"[A-Za-z0-9][\w-]*", step.name):
             faults.append(f"{step.name!r}: a step's name is letters, digits, `-` and `_`")
-        if step.name in names[:at]:
+        if step.name in earlier:
             faults.append(f"{step.name}: two steps have this name")
-        wires = {name: list(references(value)) for name, value in step.parameters.items()}
-        earlier = {one.name: one for one in steps[:at]}
-        for reference in [one for references in wires.values() for one in references]:
-            if fault := _reference_fault(reference, step, earlier, names):
-                faults.append(f"{step.name}: {fault}")
-        faults += [f"{step.name}: {fault}" for fault in _notebook_faults(step, wires)]
+        before = {name: pages(notebook) for name, notebook in _used(step, earlier)}
+        page = pages(step.notebook)
+        found = [_reference_fault(one, step, before, names) for one in _wires(step)]
+        found += [*_value_faults(step, page, before), *_lost(step, page, ws, seen), *page.faults]
+        faults += [f"{step.name}: {fault}" for fault in found if fault]
+        earlier[step.name] = step.notebook
     return faults
 
 
-def _notebook_faults(step: Step, wires: dict[str, list[Output]]) -> list[str]:
-    "Of one step: a missing notebook, unreadable cells, parameters that do not fit."
-    try:
-        notebook = read_notebook(step.notebook)
-    except PipelineError as err:
-        return [str(err)]
-    known, faults = declared(notebook)
-    if faults:
-        return faults + syntax_faults(notebook)
-    given = {name: value for name, value in step.parameters.items() if not wires[name]}
-    later = tuple(name for name in wires if wires[name])
-    return parameter_faults(known, given, later=later) + syntax_faults(notebook)
+def _wires(step: Step) -> list[Output]:
+    "Every output of another step it is given."
+    return [one for value in step.parameters.values() for one in references(value)]
 
-# %% ../../nbs/07c_pipeline_steps.ipynb #0b3103ba
+
+def _used(step: Step, earlier: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(r.step, earlier[r.step]) for r in _wires(step) if r.step in earlier]
+
+# %% ../../nbs/07c_pipeline_steps.ipynb #59cf10ce
 def _reference_fault(
-    reference: Output, step: Step, earlier: dict[str, Step], names: list[str]
+    reference: Output, step: Step, before: dict[str, _Page], names: list[str]
 ) -> str:
     "What is wrong with a reference to another step's output; empty if nothing is."
     said = f"Output({reference.step!r}, {reference.name!r})"
     if reference.step == step.name:
         return f"{said} refers to the step itself"
-    if reference.step in names and reference.step not in earlier:
+    if reference.step in names and reference.step not in before:
         return f"{said} comes later in the plan; move {reference.step} before {step.name}, or cut the cycle"
-    if reference.step not in earlier:
+    if reference.step not in before:
         return f"{said} names no step{nearest(reference.step, names)}"
-    try:
-        emits = emitted_names(earlier[reference.step].notebook)
-    except PipelineError:
-        return ""  # reported where that step is checked
-    if emits is not None and reference.name not in emits:
-        return (
-            f"{said} is never emitted{nearest(reference.name, sorted(emits))}; "
-            f"{reference.step} emits {', '.join(sorted(emits)) or 'nothing'}"
-        )
-    return ""
+    page = before[reference.step]
+    known = page.emits or {one.name for one in page.outputs}
+    if not known or reference.name in known:
+        return ""
+    return (
+        f"{said} is never emitted{nearest(reference.name, sorted(known))}; "
+        f"{reference.step} emits {', '.join(sorted(known))}"
+    )
+
+# %% ../../nbs/07c_pipeline_steps.ipynb #ff3a7dc0
+def _value_faults(step: Step, page: _Page, before: dict[str, _Page]) -> list[str]:
+    "Values, and outputs as declared, that do not fit the parameters."
+    if not page.readable:
+        return []
+    later = tuple(name for name, value in step.parameters.items() if any(references(value)))
+    given = {name: value for name, value in step.parameters.items() if name not in later}
+    faults = parameter_faults(page.parameters, given, later=later)
+    for one in page.parameters:
+        if one.name in later and not feeds(_kind(step.parameters[one.name], before), one.kind):
+            kinds = [f"{r} is {ast.unparse(_kind(r, before))}" for r in _wires(step)
+                     if r in references(step.parameters[one.name])]  # fmt: skip
+            faults.append(f"`{one.name}` must be {one.type}, and {', '.join(kinds)}")
+    return faults
 
 
+def _kind(value: Any, before: dict[str, _Page]) -> ast.expr:
+    "The type a value will have: that of an output as declared, of a plain value the value alone."
+    if isinstance(value, Output):
+        declared = before[value.step].outputs if value.step in before else ()
+        return next((one.kind for one in declared if one.name == value.name), ast.Name("Any"))
+    if isinstance(value, list | tuple):
+        inside = ast.Tuple([_kind(one, before) for one in value])
+        return ast.Subscript(ast.Name("tuple"), inside)
+    return ast.Subscript(ast.Name("Literal"), ast.Constant(value))
+
+
+def _lost(step: Step, page: _Page, ws: Workspace | None, seen: dict) -> list[str]:
+    "References, given or by default, that lead nowhere; contracts that need a look at what is kept."
+    faults = []
+    for one in page.parameters if ws is not None else ():
+        value = step.parameters.get(one.name, one.default)
+        if one.required and one.name not in step.parameters or any(references(value)):
+            continue
+        key = one.type, repr(value)
+        if key not in seen:
+            seen[key] = "" if one.fault(value) else broken(ws, one, value)
+        faults += [f"`{one.name}` {seen[key]}"] if seen[key] else []
+    return faults
+
+# %% ../../nbs/07c_pipeline_steps.ipynb #1e504bd7
 def check_plan(
     steps: list[Step],
+    ws: Workspace | None = None,  # to look up datasets, bundles and blobs
 ) -> None:
     "Raise PipelineError with every fault of the plan, if there is one."
-    if faults := plan_faults(steps):
+    if faults := plan_faults(steps, ws):
         listed = "".join(f"\n  {fault}" for fault in faults)
         raise PipelineError(
             f"The plan has {len(faults)} faults, and nothing was run:{listed}\n"
