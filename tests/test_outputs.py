@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import mlops_nb
-from mlops_nb.pipeline import Output, Step, check_outputs, parameters, plan_faults, schema
+from mlops_nb.ledger import acts
+from mlops_nb.pipeline import (
+    Output,
+    Step,
+    StepFailed,
+    check_outputs,
+    parameters,
+    plan,
+    plan_faults,
+    run,
+    schema,
+)
 from mlops_nb.pipeline.contracts import NotEmpty
 from mlops_nb.pipeline.kinds import feeds, read_kind
 from mlops_nb.pipeline.notebook import declared, inject, parameter_faults
@@ -490,3 +501,44 @@ def test_the_schema_says_all_that_the_page_says():
     assert schema(page("x: int"))["outputs"]["additionalProperties"] is True
     with pytest.raises(PipelineError, match="1 faults in the outputs"):
         schema(page("x: int", "x: flaot"))
+
+
+# running
+
+EMIT = "from typing import Annotated\nfrom mlops_nb import AtMost, BlobId, emit\n"
+
+
+def test_a_broken_promise_fails_the_step_and_nothing_of_it_is_kept(ws, tmp_path):
+    gives = EMIT + "share: Annotated[float, AtMost(1)]  # of the signs"
+    first = write(tmp_path / "first.ipynb", "share: float = 0.5", gives, "emit(share=share)")
+    second = write(tmp_path / "second.ipynb", "share: float", "ok: bool", EMIT + "emit(ok=True)")
+
+    def steps(share):
+        judge = Step("second", second, {"share": Output("first", "share")})
+        return [Step("first", first, {"share": share}), judge]
+
+    for _ in range(2):
+        with pytest.raises(StepFailed) as caught:
+            run(ws, steps(1.5))
+        said = str(caught.value)
+        assert "its outputs: `share` is 1.5, and must be at most 1. Emit what" in said
+        made = caught.value.run
+        assert [step.status for step in made.steps] == ["failed", "not_run"]
+        assert "share = 1.5" in Path(made["first"].notebook).read_text()
+        assert plan(ws, steps(1.5))[0].status == "run"
+    assert [act.facts["status"] for act in acts(ws, verb="run") if "step" in act.facts] == [
+        "failed"
+    ] * 2
+    done = run(ws, steps(0.5))
+    assert [step.status for step in done.steps] == ["ran", "ran"]
+    assert plan(ws, steps(0.5))[1].status == "cached"
+
+
+def test_a_run_refuses_a_reference_that_leads_nowhere(ws, tmp_path):
+    path = write(tmp_path / "a.ipynb", "log: BlobId", "", EMIT + "emit(ok=True)")
+    for verb in (plan, run):
+        with pytest.raises(
+            PipelineError, match="nothing was run:\n  a: `log` names what is not here"
+        ):
+            verb(ws, [Step("a", path, {"log": f"blob:{HEX}"})])
+    assert not (ws.root / "runs").exists()

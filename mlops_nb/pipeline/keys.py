@@ -77,7 +77,7 @@ def _imported(source: str) -> set[str]:
 
 # %% ../../nbs/07ca_pipeline_keys.ipynb #65e92f2b
 ID = re.compile(r"[a-z]+:[0-9a-f]{32,64}")
-_REFERENCE = re.compile(r"[\w.-]+@[\w./-]+")
+_REFERENCE = re.compile(r"[\w.-]+@[\w./-]+(:\d+)?")
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -48,7 +48,7 @@ def plan(
     steps: list[Step],
 ) -> tuple[Planned, ...]:
     "Say what would run and why, without running anything; raises PipelineError with every fault."
-    check_plan(steps)
+    check_plan(steps, ws)
     found, done = [], {}
     for step in steps:
         used = dict.fromkeys(r.step for v in step.parameters.values() for r in references(v))

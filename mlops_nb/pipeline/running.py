@@ -24,6 +24,7 @@ from .local import Job, Machine
 from .notebook import check_parameters, inject, outputs
 from .origins import origin, record_run, record_step
 from .planning import resolved
+from .promises import check_outputs
 from mlops_nb.pipeline.runs import (
     Run,
     StepFailed,
@@ -73,7 +74,7 @@ def run(
     stop: "Stop | None" = None,  # to stop it from another thread
 ) -> Run:
     "Run the steps whose result is not known yet; raises StepFailed where one fails, after those beside it."
-    check_plan(steps)
+    check_plan(steps, ws)
     place = Machine(cpus, gpus)
     place.check(steps)
     going = _Going(ws, steps, by or ws.actor, progress or _watch(), place)
@@ -268,7 +269,9 @@ def _execute(going: _Going, job: Job, key: str) -> StepRun:
     come(0, sum(cell["cell_type"] == "code" for cell in job.notebook["cells"]))
     try:
         going.place.execute(going.ws, job, progress=come, stop=going.stop)
-        done = replace(running, status="ran", outputs=outputs(job.page))
+        made = outputs(job.page)
+        check_outputs(going.ws, job.notebook, made)
+        done = replace(running, status="ran", outputs=made)
     except PipelineError as err:
         done = replace(running, status="failed", error=str(getattr(err, "failure", err)))
     return replace(done, seconds=time.monotonic() - began)
