@@ -82,9 +82,16 @@ def price(folder: Path, rounds: int) -> dict[str, float]:
     )
 
 
+def prepared() -> dict:
+    "The template's state once it has a kernel ready that nobody has asked for."
+    while not (state := ask())["spare"]:
+        time.sleep(0.05)
+    return state
+
+
 def first_cell() -> tuple[float, float]:
     "From the wish for a kernel to the answer of its first cell, s; what it adds to memory, MB of PSS."
-    family = psutil.Process(ask()["pid"])
+    family = psutil.Process(prepared()["pid"])
 
     def pss() -> int:
         return sum(p.memory_full_info().pss for p in [family, *family.children(recursive=True)])
@@ -97,7 +104,9 @@ def first_cell() -> tuple[float, float]:
     client.execute("1 + 1")
     while client.get_shell_msg(timeout=60)["msg_type"] != "execute_reply":
         pass
-    took, added = time.perf_counter() - began, pss() - before
+    took = time.perf_counter() - began
+    prepared()  # so that one kernel more is all that has been added
+    added = pss() - before
     client.stop_channels()
     manager.shutdown_kernel(now=True)
     return took, added / 2**20

@@ -84,9 +84,9 @@ def said(client, code: str, **options):
 
 
 def settled() -> dict:
-    "The template's state once it has nothing left to import."
+    "The template's state once it has nothing left to import, and the next kernel waits."
     until = time.monotonic() + 60
-    while (state := warm.ask())["cold"] and time.monotonic() < until:
+    while not (state := warm.ask())["spare"] and time.monotonic() < until:
         time.sleep(0.05)
     return state
 
@@ -114,12 +114,19 @@ print(json.dumps({
     "argv": sys.argv[0].rpartition("/")[2],
     "environ": sorted(set(os.environ) - {"JPY_PARENT_PID", "PYDEVD_USE_FRAME_EVAL"}),
     "team": os.environ.get("TEAM"),
-    "session": os.getsid(0) == os.getpid() == os.getpgid(0),
+    "leader": os.getsid(0) == os.getpid() == os.getpgid(0),
     "main": __name__,
     "blas": [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"],
     "term": signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,
     "stdin": os.read(0, 1).decode(),
     "files": len(os.listdir("/proc/self/fd")),
+    "folders": [str(one) for one in (*_dh, get_ipython().starting_dir)],
+    "session": __session__,
+    "names": sorted(set(globals()) - {"_i", "_ii", "_iii", "_i1"}),
+    "count": get_ipython().execution_count,
+    "history": get_ipython().history_manager.enabled,
+    "config": str(get_ipython().config.get("HistoryManager")),
+    "threads": sorted(one.name for one in threading.enumerate() if one.name != "client-watch" and "arent" not in type(one).__name__),
 }))
 """
 
@@ -128,11 +135,11 @@ def test_a_forked_kernel_is_what_an_ordinary_one_would_be(tmp_path):
     settled()
     answers = {}
     for name in ("python3", "mlops-nb"):
-        with kernel(name, cwd=str(tmp_path), env=os.environ | {"TEAM": "night"}) as (
-            manager,
-            client,
-        ):
+        environ = os.environ | {"TEAM": "night", "JPY_SESSION_NAME": "drive"}
+        spare = settled()["spare"]
+        with kernel(name, cwd=str(tmp_path), env=environ) as (manager, client):
             answers[name] = said(client, ABOUT)
+            assert (manager.provisioner.pid == spare) == (name == "mlops-nb")
             assert getattr(manager.provisioner, "forked", False) == (name == "mlops-nb")
     ordinary, forked = answers["python3"], answers["mlops-nb"]
     assert abs(ordinary.pop("files") - forked.pop("files")) <= 3  # nothing of the template leaks
@@ -435,22 +442,16 @@ def test_a_kernel_that_ends_before_its_client_has_looked_is_whole(tmp_path, monk
         return hear(client)
 
     monkeypatch.setattr(template, "receive", late)
+    asked = {
+        "ask": "module",
+        "folder": "/",
+        "argv": ["no_such_module"],
+        "environ": dict(os.environ),
+    }
     with (tmp_path / "log").open("wb") as log:
-        ended = warm.fork(
-            [
-                "python",
-                "-m",
-                "ipykernel_launcher",
-                "--no-such-flag=[",
-                "-f",
-                "/no/such/folder/file",
-            ],
-            environ=dict(os.environ),
-            folder=str(tmp_path),
-            stdout=log.fileno(),
-            stderr=log.fileno(),
-        )
-    assert ended.wait(10) not in (0, 255) and gone(ended.pid, 1)
+        ended = warm.ForkedKernel(*warm._child(asked, (log.fileno(), log.fileno())))
+    assert ended.wait(10) == 1 and gone(ended.pid, 1)
+    assert "no_such_module" in (tmp_path / "log").read_text()
     ended.kill()  # and whoever has its number now is safe
 
 
@@ -499,3 +500,63 @@ def test_a_module_goes_on_when_the_one_who_started_it_is_killed(tmp_path, monkey
     ]
     (tmp_path / "go").touch()
     assert gone(pid, 10) and (tmp_path / "mark").read_text() == "done"
+
+
+def test_the_next_kernel_waits_and_a_third_is_forked_at_once():
+    first = settled()["spare"]
+    with kernel() as (one, _), kernel() as (two, client):
+        assert one.provisioner.pid == first
+        assert two.provisioner.forked and said(client, "print(2)") == 2
+        second = settled()["spare"]
+        assert second not in (None, first, two.provisioner.pid)
+        with kernel() as (three, _):
+            assert three.provisioner.pid == second
+
+
+def test_a_kernel_that_nobody_asked_for_ends_with_its_template():
+    state = settled()
+    os.kill(state["pid"], signal.SIGKILL)
+    assert gone(state["spare"], 5)
+
+
+def test_without_the_kernel_that_waited_another_is_forked():
+    for _ in range(3):
+        spare = settled()["spare"]
+        os.kill(spare, signal.SIGKILL)
+        assert gone(spare, 5)
+        with kernel() as (manager, client):
+            assert manager.provisioner.forked and said(client, "print(1)") == 1
+    time.sleep(1)
+    assert warm.ask()["spare"] is None  # it gives up, and forks on demand
+    with kernel() as (manager, client):
+        assert manager.provisioner.forked and said(client, "print(1)") == 1
+
+
+def test_a_session_of_the_history_begins_when_a_kernel_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    count = "print(list(get_ipython().history_manager.db.execute('select count(*) from sessions'))[0][0])"
+    settled()
+    with kernel() as (_, client):
+        settled()
+        assert said(client, count) == 1
+        said(client, "kept = 7")
+        with kernel() as (_, second):
+            assert said(second, count) == 2
+
+
+@pytest.mark.parametrize("when", ["before", "while it waits"])
+def test_a_configured_ipython_is_configured(tmp_path, monkeypatch, when):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    profile = tmp_path / "ipython" / "profile_default"
+    (profile / "startup").mkdir(parents=True)
+    if when != "before":
+        settled()
+    (profile / "startup" / "own.py").write_text("import os\nplace = os.getcwd()\n")
+    with kernel(cwd=str(tmp_path)) as (manager, client):
+        assert said(client, "import json; print(json.dumps(place))") == str(tmp_path)
+    (profile / "ipython_kernel_config.py").write_text(
+        "c.InteractiveShellApp.exec_lines = ['mine = 41']"
+    )
+    settled()
+    with kernel() as (manager, client):
+        assert manager.provisioner.forked and said(client, "print(mine)") == 41

@@ -31,8 +31,8 @@ from ..workspace import PipelineError
 # %% ../../nbs/06b_kernels_warm.ipynb #7b11ae30
 # fmt: off
 _READ_AT_START = [
-    "PYTHON", "LD_", "HOME", "XDG_", "TZ", "LANG", "LC_", "OMP_", "OPENBLAS_", "MKL_", "KMP_", "GOMP_",
-    "NUMEXPR_", "BLIS_", "NPY_", "MPL", "CUDA", "NVIDIA_", "TORCH", "PYTORCH", "ATEN_", "ARROW_",
+    "PYTHON", "IPYTHON", "LD_", "HOME", "XDG_", "TZ", "LANG", "LC_", "OMP_", "OPENBLAS_", "MKL_", "KMP_",
+    "GOMP_", "NUMEXPR_", "BLIS_", "NPY_", "MPL", "CUDA", "NVIDIA_", "TORCH", "PYTORCH", "ATEN_", "ARROW_",
     "OPENCV_", "MLFLOW_", "TF_", "ONNX", "MALLOC_", "JE_", "GLIBC_",
 ]
 _READ_LATER = [
@@ -265,16 +265,16 @@ def _child(
         told, child, client = _asked(message, files, environ=message["environ"], modules=modules)
     except OSError as err:
         raise PipelineError(f"the process to fork from does not answer: {err}") from err
-    if "refused" in told:
+    if "pid" not in told:
         client.close()
-        raise PipelineError(told["refused"])
+        raise PipelineError(told.get("refused") or f"its fork ended with {told['exit']} at once")
     return told["pid"], child[0], client
 
 
 def ask(
     what: str = "state",  # or `stop`: it ends as soon as its kernels have
     environ: dict[str, str] | None = None,  # default: this process's own
-) -> dict:  # pid, warm, cold, refused (module -> why), kernels
+) -> dict:  # pid, warm, cold, refused (module -> why), kernels, spare (the next kernel's pid)
     "What the template of an environment has imported and forked; starts it where there is none."
     told, _, client = _asked({"ask": what}, (), environ=dict(environ or os.environ), modules=())
     client.close()
