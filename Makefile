@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := .uv/bin/uv
 READY := .venv/.ready
+KUBEFLOW := .kubeflow/.ready
 # Bytecode is written at first import, once: without it every kernel start compiles torch again.
 export PYTHONDONTWRITEBYTECODE :=
 export UV_PYTHON_DOWNLOADS := never
 # What kernels are forked from ends soon after a test; for a person it stays for a quarter of an hour.
 test nbs tests: export MLOPS_NB_KERNEL_IDLE_S := 60
 
-.PHONY: help setup demo test check lint nbs tests readme templates lab docs lock export clean
+.PHONY: help setup kubeflow demo test check lint nbs tests readme templates lab docs lock export clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -27,6 +28,15 @@ $(READY): requirements.lock settings.ini setup.py pyproject.toml | $(UV)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
+kubeflow: $(KUBEFLOW)  ## .kubeflow: Kubeflow's SDK, whose pins are not ours, to test what we compile
+$(KUBEFLOW): tests/kubeflow.lock $(READY)
+	test -x .kubeflow/bin/python || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .kubeflow
+	$(UV) pip sync --quiet --python .kubeflow/bin/python --require-hashes tests/kubeflow.lock
+	for site in .kubeflow/lib/python*/site-packages; do $(BIN)/python -c \
+	    'import site; print(*(f"import site; site.addsitedir({p!r})" for p in site.getsitepackages()), sep="\n")' \
+	    > $$site/ours.pth; done
+	touch $@
+
 demo: $(READY)   ## the main job, on rendered road scenes: camera images to a watched model
 	$(BIN)/mlops-nb --workspace demo-workspace demo $(ARGS)
 
@@ -39,7 +49,7 @@ check: $(READY)  ## generated files and README agree with the notebooks; lint an
 nbs: $(READY)    ## every cell of every library notebook
 	$(BIN)/nbdev-test --n-workers 2
 
-tests: $(READY)  ## properties, failures, walks, doors
+tests: $(READY) $(KUBEFLOW)  ## properties, failures, walks, doors
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 lab: $(READY)    ## JupyterLab on the notebooks
@@ -53,6 +63,8 @@ lock: $(UV)      ## requirements.lock from settings.ini: universal, with hashes,
 	$(UV) pip compile --python $(PYTHON) --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --no-emit-package mlops-nb --override overrides.txt \
 	    requirements.in -o requirements.lock
+	$(UV) pip compile --python $(PYTHON) --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header tests/kubeflow.in -o tests/kubeflow.lock
 
 clean:           ## forget environments and the demo's workspace
-	rm -rf .venv .uv demo-workspace
+	rm -rf .venv .uv .kubeflow demo-workspace

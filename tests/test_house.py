@@ -17,7 +17,7 @@ import mlops_nb
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
 
-# third-party library -> the one room it lives in (numpy and pyarrow are common ground)
+# third-party library -> the one room it lives in (numpy, pyarrow and yaml are common ground)
 GUESTS = {
     "fsspec": "workspace",
     "sqlalchemy": "ledger",
@@ -30,7 +30,6 @@ GUESTS = {
     "pymongo": "data",
     "ray": "data",
     "msgspec": "data",
-    "yaml": "data",
     "papermill": "pipeline",
     "IPython": "pipeline",
     "ipykernel": "kernels",
@@ -56,7 +55,7 @@ GUESTS = {
     "click": "cli",
     "rich": "cli",
 }
-COMMON = {"numpy", "pyarrow"}
+COMMON = {"numpy", "pyarrow", "yaml"}
 
 
 def cells(path: Path) -> list[dict]:
@@ -154,7 +153,6 @@ def test_every_guest_is_a_declared_requirement():
         "PIL": "pillow",
         "cv2": "opencv-python-headless",
         "lance": "pylance",
-        "yaml": "pyyaml",
         "pynvml": "nvidia-ml-py",
         "zmq": "pyzmq",
     }
@@ -184,7 +182,7 @@ def test_every_public_function_and_class_says_what_it_does():
 
 
 def test_importing_the_package_imports_no_guest():
-    heavy = sorted(set(GUESTS) | COMMON | {"IPython", "yaml"})
+    heavy = sorted(set(GUESTS) | COMMON)
     code = f"import sys, mlops_nb; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

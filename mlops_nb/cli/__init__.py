@@ -5,6 +5,7 @@ from mlops_nb.cli import (  # noqa: F401  (their commands join the group)
     browsing,
     data,
     models,
+    pipelines,
     selection,
     staging,
 )

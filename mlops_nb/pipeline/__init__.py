@@ -17,5 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "planning": "Planned plan".split(),
         "running": "run".split(),
         "templates": "from_text steps_in template".split(),
+        "compiling": "to_kubeflow".split(),
+        "workflows": "to_github_actions".split(),
     },
 )
