@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -20,6 +23,7 @@ from mlops_nb.pipeline import (
     Step,
     StepFailed,
     check_outputs,
+    from_text,
     parameters,
     plan,
     plan_faults,
@@ -542,3 +546,64 @@ def test_a_run_refuses_a_reference_that_leads_nowhere(ws, tmp_path):
         ):
             verb(ws, [Step("a", path, {"log": f"blob:{HEX}"})])
     assert not (ws.root / "runs").exists()
+
+
+# the terminal
+
+
+def terminal(*words: str, code: int = 0, **environ: str) -> str:
+    command = Path(sys.executable).with_name("mlops-nb")
+    done = subprocess.run([command, *words], capture_output=True, text=True, check=False,
+                          env=os.environ | environ)  # fmt: skip
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", [("run", "{}", "--help"), ("plan", "-h", "-p", "size=1", "{}")])
+def test_the_help_of_a_command_goes_on_with_the_notebook(tmp_path, words):
+    takes = (
+        "data: DatasetRef  # what to learn from\n"
+        "size: Annotated[int, AtLeast(8)] = 32  # side of the square, px\n"
+        'how: Literal["sgd", "adam"] = "adam"\n'
+    )
+    gives = "kept: Annotated[DatasetRef, Images(5)]  # what is left, images"
+    path = write(tmp_path / "own.ipynb", takes, gives)
+    said = " ".join(terminal(*(word.format(path) for word in words)).split())
+    for line in (
+        "Takes",
+        "-p data what to learn from [DatasetRef; required]",
+        "-p size side of the square, px [integer, at least 8; default: 32]",
+        '-p how ["sgd" or "adam"; default: "adam"]',
+        "Emits",
+        "kept what is left, images [DatasetRef; at least 5 images]",
+    ):
+        assert line in said, line
+    assert "did you mean `train`?" in terminal("run", "trian", "--help", code=1)
+    assert "Takes" not in terminal("run", "--help") + terminal("run", "no.py", "--help")
+
+
+def test_the_shell_completes_parameters(tmp_path):
+    path = write(tmp_path / "own.ipynb", "epochs: int = 3  # passes\nedges: int = 1\nsize: int = 2")
+
+    def completed(typed: str, named: str = str(path)) -> list[str]:
+        words = f"mlops-nb run {named} -p {typed}"
+        asked = {"_MLOPS_NB_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "4"}
+        return terminal(**asked).split()
+
+    assert completed("e") == ["plain,epochs=", "plain,edges="] and completed("s") == ["plain,size="]
+    assert completed("x") == completed("e", "nowhere.ipynb") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("str", "5", "5"), ("str", "None", "None"), ("str", "'a'", "'a'"), ("str | None", "5", "5"),
+        ("str | None", "None", None), ("int", "5", 5), ("int | str", "5", 5), ("float", "1e-3", 0.001),
+        ("bool", "true", True), ("str", "true", "true"), ("Path", "7", "7"), ("list[str]", "['a']", ["a"]),
+        ("DatasetRef", "signs@v1", "signs@v1"), ("Annotated[str, NotEmpty()]", "5", "5"),
+        ('Literal["1", "2"]', "2", "2"), ("Literal[1, 2]", "2", 2), ("int", "five", "five"), ("int", "5.5", 5.5),
+    ],
+)  # fmt: skip
+def test_a_typed_text_becomes_what_the_type_asks_for(kind, text, value):
+    got = from_text(page(f"x: {kind}"), [f"x={text}"])
+    assert got == {"x": value} and type(got["x"]) is type(value)

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from .door import cli, here, say, short, table, whole
+from .helping import OfNotebook, complete_parameter, notebook_of
 from ..workspace import get_blob
 
 # %% ../../nbs/16c_cli_models.ipynb #31c32c0e
@@ -33,22 +34,27 @@ def template(name: str, to: Path | None) -> None:
 # %% ../../nbs/16c_cli_models.ipynb #4b9f80b3
 def _steps(notebook: str, given: tuple[str, ...]) -> list:
     "What a person named: a file of Python with `steps`, a notebook, or a template."
-    from mlops_nb.pipeline import Step, from_text, steps_in, template
+    from mlops_nb.pipeline import Step, from_text, steps_in
 
     if notebook.endswith(".py"):
         if given:
             raise click.UsageError("-p is for one notebook; a plan in Python says its own values.")
         return steps_in(notebook)
-    path = Path(notebook) if notebook.endswith(".ipynb") else template(notebook)
+    path = notebook_of(notebook)
     return [Step(path.stem, path, from_text(path, given))]
 
 
 _GIVEN = click.option(
-    "-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; repeatable."
+    "-p",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=complete_parameter,
+    help="A parameter; repeatable. With NOTEBOOK, --help lists them.",
 )
 
 
-@cli.command(name="run")
+@cli.command(name="run", cls=OfNotebook)
 @click.argument("notebook")
 @_GIVEN
 @click.option("--cpus", type=int, help="Cores to share among steps.  [all]")
@@ -62,7 +68,7 @@ def run_step(notebook: str, given: tuple[str, ...], cpus: int | None) -> None:
     say(done, done.id, table(("step", "status", "took", "executed notebook"), rows), *outputs)
 
 
-@cli.command(name="plan")
+@cli.command(name="plan", cls=OfNotebook)
 @click.argument("notebook")
 @_GIVEN
 def plan_steps(notebook: str, given: tuple[str, ...]) -> None:

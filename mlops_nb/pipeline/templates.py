@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import mlops_nb
-from .notebook import nearest, parameters
+from .kinds import fits, nearest
+from .notebook import parameters
 from .steps import Step
 from ..workspace import PipelineError
 
@@ -46,22 +47,24 @@ def from_text(
     given: Iterable[str],  # `name=value` each
 ) -> dict[str, Any]:
     "Typed values for a notebook's parameters, from `name=value` texts."
-    types = {parameter.name: parameter.type for parameter in parameters(notebook)}
+    kinds = {parameter.name: parameter.kind for parameter in parameters(notebook)}
     values = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
             raise PipelineError(f"{text!r} is not NAME=VALUE. Write for example -p epochs=5.")
-        values[name] = value if types.get(name) in ("str", "Path") else _literal(value)
+        values[name] = _value(kinds.get(name), value)
     return values
 
 
-def _literal(text: str) -> Any:
-    "The Python value a text spells, or the text itself."
+def _value(kind: ast.expr | None, text: str) -> Any:
+    "The Python value a text spells, where the type has it; else the text itself."
     try:
-        return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+        value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
     except (ValueError, SyntaxError):
         return text
+    told = isinstance(value, str) or kind is not None and not fits(kind, value) and fits(kind, text)
+    return text if told else value
 
 # %% ../../nbs/07d_pipeline_templates.ipynb #5ae2fc7a
 def steps_in(
