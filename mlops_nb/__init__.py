@@ -33,7 +33,7 @@ _ROOMS = {
     "registry": "ModelVersion track register promote rollback resolve_model fetch_bundle models",
     "serve": "Deployment deploy stop deployment deployments classify prediction_log refused_log",
     "monitor": "Reference WatchPolicy Watch Alert reference watch monitor page acknowledge outside_rules",
-    "evidence": "Section report",
+    "evidence": "Section report Verdict reproduce",
     "demo": "demo",
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(

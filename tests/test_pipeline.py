@@ -313,7 +313,7 @@ def test_a_page_that_was_deleted_comes_back_from_the_blobs(ws, tmp_path):
 
 
 def test_what_a_step_depends_on_is_part_of_its_key(ws, tmp_path):
-    (tmp_path / "helper.py").write_text("import deeper\nvalue = deeper.value")
+    (tmp_path / "helper.py").write_text("import json, deeper\nvalue = deeper.value")
     (tmp_path / "deeper.py").write_text("value = 1")
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "a.txt").write_text("a")

@@ -4,6 +4,7 @@ from mlops_nb.cli import (  # noqa: F401  (their commands join the group)
     branching,
     browsing,
     data,
+    evidence,
     models,
     pipelines,
     selection,

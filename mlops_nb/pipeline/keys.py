@@ -73,7 +73,9 @@ def _below(package: Path) -> dict[str, Path]:
 
 def _imported(source: str) -> set[str]:
     "The first names of what a source imports."
-    return set(re.findall(r"^\s*(?:import|from)\s+([A-Za-z_]\w*)", source, re.MULTILINE))
+    lines = re.findall(r"^\s*(?:import\s+([^#;\n]+)|from\s+([A-Za-z_]\w*))", source, re.MULTILINE)
+    names = [name for several, one in lines for name in (several or one).split(",")]
+    return {found[0] for name in names if (found := re.match(r"\w+", name.strip()))}
 
 # %% ../../nbs/07ca_pipeline_keys.ipynb #65e92f2b
 ID = re.compile(r"[a-z]+:[0-9a-f]{32,64}")

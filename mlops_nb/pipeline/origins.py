@@ -39,15 +39,16 @@ def _git(folder: Path, *words: str) -> str | None:
 
 def _revision(ws: Workspace, folder: Path) -> dict[str, Any]:
     "What git knows of a folder."
-    told = (_git(folder, "rev-parse", "HEAD", "--show-toplevel") or "").split("\n")
-    if len(told) < 2:
-        return {"commit": None, "diff": None, "repository": None}
+    told = (_git(folder, "rev-parse", "HEAD", "--show-toplevel", "--show-prefix") or "").split("\n")
+    if len(told) < 3:
+        return {"commit": None, "diff": None, "repository": None, "inside": None}
     diff = _git(folder, "diff", "--binary", "HEAD")
     remote = (_git(folder, "config", "--get", "remote.origin.url") or "").strip()
     return {
         "commit": told[0],
         "diff": put_blob(ws, diff.encode()) if diff else None,  # None: nothing but the commit
         "repository": re.sub(r"(?<=://)[^/@]*@", "", remote) or told[1],  # never with a password
+        "inside": told[2].rstrip("/"),  # the folder within the repository
     }
 
 # %% ../../nbs/07cb_pipeline_origins.ipynb #72f60f5f

@@ -34,6 +34,7 @@ from mlops_nb.pipeline.runs import (
     folder_of,
     keep,
     now,
+    plan_to_json,
     tell,
     write_state,
 )
@@ -174,7 +175,8 @@ def _record(going: _Going, seconds: float) -> None:
     said = [{"step": s.name, "status": s.status, "key": s.key, "of": s.of} for s in run.steps]
     reused = {step.name: step.outputs for step in run.steps if step.status == "cached"}
     facts = {"run": run.id, "status": run.status, "steps": said, "seconds": round(seconds, 3)}
-    record_run(ws, by=run.by, reused=reused, **facts)
+    asked = json.dumps(plan_to_json(going.steps), default=str).encode()
+    record_run(ws, by=run.by, reused=reused, plan=put_blob(ws, asked), **facts)
 
 
 def _raise_failure(going: _Going) -> None:
