@@ -31,7 +31,6 @@ GUESTS = {
     "ray": "data",
     "msgspec": "data",
     "papermill": "pipeline",
-    "IPython": "pipeline",
     "ipykernel": "kernels",
     "jupyter_client": "kernels",
     "traitlets": "kernels",
@@ -55,7 +54,7 @@ GUESTS = {
     "click": "cli",
     "rich": "cli",
 }
-COMMON = {"numpy", "pyarrow", "yaml"}
+COMMON = {"numpy", "pyarrow", "yaml", "IPython"}
 
 
 def cells(path: Path) -> list[dict]:
