@@ -20,7 +20,7 @@ from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
 from nbformat import v4
 
-from mlops_nb.kernels import template, warm
+from mlops_nb.kernels import children, warm
 from mlops_nb.workspace import PipelineError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
@@ -48,8 +48,8 @@ def templates(place: Path) -> list[int]:
     for path in place.glob("*[0-9a-f]"):
         with suppress(OSError), socket.socket(socket.AF_UNIX) as door:
             door.connect(str(path))
-            template.send(door, {"ask": "state"})
-            found.append(template.receive(door)[0]["pid"])
+            children.send(door, {"ask": "state"})
+            found.append(children.receive(door)[0]["pid"])
     return found
 
 
@@ -404,7 +404,10 @@ def test_papermill_and_nbclient_use_it_by_name(tmp_path):
 
 def test_the_template_imports_nothing_of_ours():
     settled()
-    code = "import sys; print(int(any(name.startswith('mlops_nb') for name in sys.modules)))"
+    code = (
+        "import sys; ours = ('mlops_nb', 'kernels')\n"
+        "print(int(any(name.partition('.')[0] in ours for name in sys.modules)))"
+    )
     with kernel() as (_, client):
         assert said(client, code) == 0
 
@@ -434,14 +437,14 @@ def test_limits_of_a_kernel_are_those_of_its_client():
 
 def test_a_kernel_that_ends_before_its_client_has_looked_is_whole(tmp_path, monkeypatch):
     settled()
-    hear = template.receive
+    hear = children.receive
 
     def late(client):
         client.recv(1, socket.MSG_PEEK)
         time.sleep(1)  # by then it has ended, and its template has told so
         return hear(client)
 
-    monkeypatch.setattr(template, "receive", late)
+    monkeypatch.setattr(children, "receive", late)
     asked = {
         "ask": "module",
         "folder": "/",

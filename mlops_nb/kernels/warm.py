@@ -25,6 +25,7 @@ from pathlib import Path
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import List, Unicode
 
+import mlops_nb.kernels.children as children  # noqa: PLR0402
 import mlops_nb.kernels.template as template  # noqa: PLR0402
 from ..workspace import PipelineError
 
@@ -88,7 +89,7 @@ def key_of(
 ) -> str:  # 16 hex digits
     "The name of the template that kernels with this environment may be forked from."
     modules = modules or modules_of(environ)
-    code = Path(template.__file__).read_bytes().hex()
+    code = [Path(one.__file__).read_text() for one in (template, children)]
     parts = [sys.executable, sys.prefix, _at_start(environ, modules), _installed(), _inherited()]
     text = json.dumps([code, modules, parts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -142,7 +143,7 @@ def _begin(path: Path, environ: dict[str, str], modules: tuple[str, ...]) -> Non
         door.bind(str(path))
         door.listen(64)
         idle_s = environ.get("MLOPS_NB_KERNEL_IDLE_S", "900")
-        command = [sys.executable, template.__file__, str(door.fileno()), idle_s, "{}", *modules]
+        command = [*template.command(), str(door.fileno()), idle_s, "{}", *modules]
         environ = _at_start(environ, modules) | {"PATH": os.defpath} | template.QUIET
         path.with_suffix(".log").unlink(missing_ok=True)
         _detached(command, environ, path.with_suffix(".log"), cwd="/", pass_fds=(door.fileno(),))
@@ -161,7 +162,7 @@ def _connected(path: Path, environ: dict[str, str], modules: tuple[str, ...]) ->
             except BaseException:
                 client.close()
                 raise
-    if template.peer(client)[1] != os.getuid():
+    if children.peer(client)[1] != os.getuid():
         raise PipelineError(f"{path} belongs to another user's process. Remove the file.")
     client.settimeout(120)
     return client
@@ -176,8 +177,8 @@ def _asked(
     for last in (False, True):
         client = _connected(path, environ, modules)
         try:
-            template.send(client, message, files)
-            return *template.receive(client), client
+            children.send(client, message, files)
+            return *children.receive(client), client
         except OSError:  # it ended between our connection and our question
             client.close()
             if last:
