@@ -1,17 +1,27 @@
 """Notebooks as steps beside their peers, A B A B in one process: papermill, bare nbclient.
 
-    python benchmarks/pipelines.py [--rounds 5] [--only one-cell heavy ...]
+    python benchmarks/pipelines.py [--rounds 5] [--only one-cell heavy ...] [--peers PYTHON]
 
 Every side starts a real kernel. The peers run as their users run them (papermill with its own engine
 and the ordinary python3 kernel); bare nbclient gets our warm kernel, so that its ratio is the price of
 states, figures, redaction, caps and whole pages. Medians are printed, and the ratio is what counts.
 The template process is started and warmed before anything is timed, as it is on the second run of a
 day; what the first run pays is printed too.
+
+`chain` runs three steps in a session, everything imported, and as commands, from the start of a process to its
+end. Metaflow and one of kfp's two sides run bare functions; the other, as papermill and ours, notebooks. They have
+an environment of their own, since kfp's pins are not ours:
+
+    python -m venv peers && peers/bin/python -m pip install 'kfp[notebooks]' metaflow
+    python benchmarks/pipelines.py --only chain --peers peers/bin/python
 """
 
 import argparse
 import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -125,10 +135,60 @@ def chain(folder: Path, n: int) -> list[Step]:
     return steps
 
 
+class Side:
+    "One way to run a chain: a process that runs it for each line it reads, or one process for each run."
+
+    def __init__(self, folder: Path, python: str, name: str):
+        self.words = [python, str(PEERS / f"chain_{name}.py"), str(folder)]
+        told = {
+            "METAFLOW_HOME": str(folder),
+            "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder / "mf"),
+        }
+        self.log = (folder / f"{name}.log").open("w")
+        self.options = {"cwd": folder, "env": os.environ | told | {"METAFLOW_USER": "nobody"}}
+        self.options |= {"text": True, "stderr": self.log, "stdout": subprocess.PIPE}
+        self.session = subprocess.Popen(self.words, stdin=subprocess.PIPE, **self.options)
+
+    def again(self) -> None:
+        "In the session."
+        print("run", file=self.session.stdin, flush=True)
+        for line in self.session.stdout:
+            if line.startswith("took "):
+                return
+        sys.exit(f"{self.words} failed; its log is {self.log.name}")
+
+    def command(self) -> None:
+        "From the start of a process to its end."
+        subprocess.run(self.words, input="run\n", check=True, **self.options)
+
+
+PEERS = Path(__file__).parent / "peers"
+
+
+def three_steps(folder: Path, peers: str | None, rounds: int) -> None:
+    "A chain of three beside whoever is here."
+    chain(folder, 3)
+    pythons = {"ours": sys.executable, "papermill": sys.executable}
+    pythons |= dict.fromkeys(("kfp_notebooks", "kfp_functions", "metaflow"), peers) if peers else {}
+    sides = {name: Side(folder, python, name) for name, python in pythons.items()}
+    for what, way in (("in a session", "again"), ("as a command", "command")):
+        found = alternately(rounds, **{name: getattr(side, way) for name, side in sides.items()})
+        for name in list(found)[1:]:
+            pair = {name: found[name], "ours": found["ours"]}
+            ratio = found[name] / found["ours"]
+            told(f"three steps {what}, {name} / ours", pair, "> 1", ratio)
+    for side in sides.values():
+        side.session.stdin.close()
+        side.session.wait()
+    if not peers:
+        print("kfp and Metaflow were left out: see --peers above")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--peers", help="a Python with kfp and metaflow, for --only chain")
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
     began = time.perf_counter()
@@ -158,6 +218,8 @@ def main() -> None:
     if wanted("price"):
         found = price(folder, asked.rounds)
         told("ours / bare nbclient, both warm", found, "<= 1.05", found["ours"] / found["nbclient"])
+    if wanted("chain"):
+        three_steps(folder, asked.peers, asked.rounds)
     if wanted("cache"):
         ws, steps = open_workspace(folder / "workspace"), chain(folder, 10)
         whole = seconds(run, ws, steps)
