@@ -25,7 +25,8 @@ _ROOMS = {
     ),
     "pipeline": (
         "Step Output Planned Run plan run emit outputs parameters template schema "
-        "DatasetRef ModelRef BundleId BlobId AtLeast AtMost NotEmpty NoNaN Images"
+        "DatasetRef ModelRef BundleId BlobId AtLeast AtMost NotEmpty NoNaN Images "
+        "to_kubeflow to_github_actions"
     ),
     "model": "Bundle export store_bundle load_bundle predict predict_table broken_rules held_to",
     "selection": "embed similar novel uncertain cover coverage vectors_of predictions_of",
