@@ -38,6 +38,7 @@ GUESTS = {
     "nbclient": "pipeline",
     "nbformat": "pipeline",
     "tqdm": "pipeline",
+    "cronsim": "pipeline",
     "pynvml": "pipeline",
     "onnx": "model",
     "onnxruntime": "model",

@@ -7,6 +7,7 @@ from mlops_nb.cli import (  # noqa: F401  (their commands join the group)
     evidence,
     models,
     pipelines,
+    runs,
     selection,
     staging,
 )

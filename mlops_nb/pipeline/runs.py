@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['StepRun', 'Run', 'StepFailed', 'plan_to_json', 'plan_from_json', 'now', 'folder_of', 'begin', 'write_state', 'tell',
-           'load_run', 'load_plan', 'runs', 'events', 'cached', 'keep', 'parts_before']
+           'load_run', 'load_plan', 'runs', 'find_run', 'events', 'cached', 'keep', 'parts_before']
 
 # %% ../../nbs/07cc_pipeline_runs.ipynb #d7d1a4b4
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .keys import ID, texts
-from .steps import Output, Step
+from .steps import Output, Step, references
 from ..workspace import PipelineError, Workspace, get_blob, write_atomic
 
 # %% ../../nbs/07cc_pipeline_runs.ipynb #dd61c7a3
@@ -46,6 +46,9 @@ class Run:
     began_at: str = ""  # UTC, ISO 8601
     ended_at: str | None = None
     process: tuple[str, int] = ("", 0)  # machine and process id of the runner
+    kind: str = "run"  # or `resume`, `fork`: of its parent
+    parent: str | None = None  # the run it goes on from, or repeats with changes
+    stopped_by: str = ""  # who or what asked it to stop
 
     def __getitem__(self, name: str) -> StepRun:
         return next(step for step in self.steps if step.name == name)
@@ -110,12 +113,18 @@ def folder_of(ws: Workspace, run_id: str) -> Path:
 
 
 def begin(ws: Workspace, run: Run, steps: list[Step]) -> None:
-    "The plan and the first state of a run."
+    "The plan, the first event and the first state of a run."
     write_atomic(
         folder_of(ws, run.id) / "plan.json",
         json.dumps(plan_to_json(steps), indent=1, default=str),
     )
-    write_state(ws, run)
+    wired = {
+        step.name: sorted({r.step for value in step.parameters.values() for r in references(value)})
+        for step in steps
+    }
+    facts = {"by": run.by, "kind": run.kind, "parent": run.parent}
+    tell(ws, run.id, "begin", run=run.id, steps=wired, **facts)
+    write_state(ws, run)  # last: from now on it can be found
 
 
 def write_state(ws: Workspace, run: Run) -> None:
@@ -150,11 +159,22 @@ def load_run(
 def _lost(run: Run) -> Run:
     "The same run, failed if its runner is gone."
     machine, pid = run.process
-    if run.status != "running" or machine != platform.node() or Path(f"/proc/{pid}").exists():
+    if run.status != "running" or machine != platform.node() or _lives(pid, run.began_at):
         return run
     killed = {"status": "failed", "error": "the runner was killed"}
     steps = [replace(s, **killed) if s.status == "running" else s for s in run.steps]
     return replace(run, status="failed", steps=tuple(steps))
+
+
+def _lives(pid: int, since: str) -> bool:
+    "Is this process alive, and was it at that time (UTC, ISO 8601)?"
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        booted = float(Path("/proc/stat").read_text().partition("btime ")[2].split()[0])
+    except OSError:
+        return False
+    began = booted + int(told[19]) / os.sysconf("SC_CLK_TCK")
+    return told[0] not in "ZX" and began < datetime.fromisoformat(since).timestamp() + 2
 
 
 def load_plan(ws: Workspace, run_id: str) -> list[Step]:
@@ -167,6 +187,23 @@ def runs(ws: Workspace) -> tuple[Run, ...]:
     "Every run this workspace has, the newest first."
     found = [load_run(ws, f"run:{p.parent.name}") for p in ws.path("runs").glob("*/run.json")]
     return tuple(sorted(found, key=lambda run: run.began_at, reverse=True))
+
+
+def find_run(
+    ws: Workspace,
+    name: str | None = None,  # an id or its beginning, with or without `run:`; None: the newest
+) -> Run:
+    "The run that is meant; raises PipelineError where none is, or several could be."
+    beginning = (name or "").removeprefix("run:")
+    found = sorted(path.parent.name for path in ws.path("runs").glob("*/run.json"))
+    found = [one for one in found if one.startswith(beginning)]
+    if len(found) == 1 or found and name is None:
+        return load_run(ws, f"run:{found[0]}") if name else runs(ws)[0]
+    meant = f"could be {', '.join(f'run:{one}' for one in found[:3])}" if found else "is none"
+    raise PipelineError(
+        f"Of the runs of this workspace, {name or 'the newest'} {meant}. "
+        "Pass more of its id; `mlops-nb runs` lists them."
+    )
 
 
 def events(ws: Workspace, run_id: str) -> Iterator[dict[str, Any]]:
