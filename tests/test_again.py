@@ -94,7 +94,7 @@ def test_what_cannot_be_resumed_says_why(ws, tmp_path):
         ({"epoch": 1}, "'epoch' is no parameter.*mean `epochs`"),
         ({"trian.epochs": 1}, "'trian.epochs' names no step.*mean `train`"),
         ({"judge.epochs": 1}, "'judge.epochs' is no parameter; known: score, seed"),
-        ({"epochs": "many"}, "train: `epochs` takes int, not 'many'"),
+        ({"epochs": "many"}, "train: `epochs` is 'many' .str., and must be int"),
         ({"epochs": "many", "seed": 1}, "2 of the changes"),
     ],
 )

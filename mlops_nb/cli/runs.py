@@ -87,7 +87,7 @@ def _changes(steps: "list[Step]", given: tuple[str, ...]) -> Iterator[tuple[str,
     from mlops_nb.pipeline import from_text, parameters
 
     for text in given:
-        said, _, value = text.partition("=")
+        said = text.partition("=")[0]
         wanted, _, name = said.rpartition(".")
         pages = [s.notebook for s in steps if wanted in ("", s.name) and Path(s.notebook).is_file()]
         pages = [page for page in pages if name in {p.name for p in parameters(page)}]
@@ -161,7 +161,7 @@ def _live(states: "Iterator[Progress]") -> "Progress":
 
     state = next(states)
     with Live(get_renderable=lambda: tree(state, now()), refresh_per_second=4):
-        for state in states:  # noqa: B007  # shown from another thread
+        for state in states:  # `tree` shows it from another thread
             pass
     return state
 

@@ -176,7 +176,7 @@ def _lives(pid: int, since: str) -> bool:
     began = booted + int(told[19]) / os.sysconf("SC_CLK_TCK")
     return told[0] not in "ZX" and began < datetime.fromisoformat(since).timestamp() + 2
 
-
+# %% ../../nbs/07cc_pipeline_runs.ipynb #392caeeb
 def load_plan(ws: Workspace, run_id: str) -> list[Step]:
     "The steps a run was asked for."
     load_run(ws, run_id)
@@ -205,7 +205,7 @@ def find_run(
         "Pass more of its id; `mlops-nb runs` lists them."
     )
 
-
+# %% ../../nbs/07cc_pipeline_runs.ipynb #da378384
 def events(ws: Workspace, run_id: str) -> Iterator[dict[str, Any]]:
     "What happened so far, in order; a line that is being written is left for the next time."
     path = folder_of(ws, run_id) / "events.jsonl"
