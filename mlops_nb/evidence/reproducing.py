@@ -179,7 +179,7 @@ def _reproduced(ws, then: Then, folder: Path, tolerance: float, by: str, progres
     progress("making the environment")
     try:
         notes += make_environment(ws, facts, folder / "environment")
-        notes += install_runner(then, placed, folder / "environment" / "bin" / "python")
+        notes += install_runner(ws, then, placed, folder / "environment")
     except PipelineError as err:
         raise _Impossible(str(err)) from err
     notes += differs(ws, facts, folder / "environment")

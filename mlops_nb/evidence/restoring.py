@@ -222,17 +222,12 @@ def lay_out(
     return placed, list(dict.fromkeys(notes))
 
 # %% ../../nbs/14ab_evidence_restoring.ipynb #442b4fe7
-def _installer(
-    folder: Path, version: str
-) -> list[list[str]]:  # commands that make it; the last installs
-    "uv where there is one, else venv and pip."
-    python = str(folder / "bin" / "python")
-    if uv := shutil.which("uv") or next(Path(sys.prefix).glob("bin/uv"), None):
-        install = [str(uv), "pip", "install", "--quiet", "--python", python]
-        return [[str(uv), "venv", "--quiet", "--python", version, str(folder)], install]
-    named = shutil.which(f"python{version.rpartition('.')[0]}") or sys.executable
-    install = [python, "-m", "pip", "install", "--quiet"]
-    return [[named, "-m", "venv", str(folder)], install]
+def _uv(*words: str) -> list[str]:
+    "A command of uv, which comes with the package."
+    places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    if (found := shutil.which("uv", path=places)) is None:
+        raise PipelineError("There is no uv here to make environments with. Run: pip install uv")
+    return [found, *words, "--quiet"]
 
 
 def _do(command: list[str], doing: str) -> None:
@@ -242,47 +237,61 @@ def _do(command: list[str], doing: str) -> None:
         raise PipelineError(f"Cannot {doing}: {last}. Mend that, or make the environment by hand.")
 
 
+def _into(folder: Path, *words: str) -> list[str]:
+    "The command that installs into an environment."
+    return [*_uv("pip", "install"), "--python", str(folder / "bin" / "python"), *words]
+
+
 def make_environment(ws: Workspace, facts: dict[str, Any], folder: Path) -> list[str]:  # notes
     "A virtual environment with what was installed then; raises PipelineError where it cannot be made."
-    make, install = _installer(folder, facts["python"])
-    _do(make, f"make an environment with Python {facts['python']}")
-    listed = get_blob(ws, facts["installed"]).decode().splitlines()
-    text, options, notes = folder / "requirements.txt", ["--no-deps"], []
+    python, notes = facts["python"], []
+    try:
+        _do([*_uv("venv"), "--python", python, str(folder)], f"find Python {python}")
+    except PipelineError:  # another patch of the same Python reads the same lock
+        python = python.rpartition(".")[0]
+        _do([*_uv("venv"), "--python", python, str(folder)], f"find Python {python}")
+        notes.append(f"Python {facts['python']} then, another {python} now")
+    text, options = folder / "requirements.txt", ["--require-hashes"]
     if facts["lock"]:
         text.write_bytes(get_blob(ws, facts["lock"]))
-        options = ["--require-hashes"]
     else:
-        known = [one.rpartition("-") for one in listed if not one.startswith("mlops_nb-")]
+        known = [one.rpartition("-") for one in _installed(ws, facts) if one[:9] != "mlops_nb-"]
         text.write_text("\n".join(f"{name}=={version}" for name, _, version in known))
+        options = ["--no-deps"]
         notes.append("no lock was recorded: packages by their versions alone")
-    _do([*install, *options, "-r", str(text)], "install what was installed then")
+    _do(_into(folder, *options, "-r", str(text)), "install what was installed then")
     return notes
 
 
-def install_runner(then: Then, steps: list[Step], python: Path) -> list[str]:  # notes
-    "Make the package importable that runs the steps: the one of then where the notebooks use it."
-    import mlops_nb
-
-    folders = [Path(step.notebook).parent for step in steps]
-    if all((folder / "mlops_nb").is_dir() for folder in folders):
-        return []  # from the archive, as it was
-    uses = any("mlops_nb" in Path(step.notebook).read_text("utf-8") for step in steps)
-    if not uses:
-        for folder in folders:
-            shutil.copytree(Path(mlops_nb.__file__).parent, folder / "mlops_nb", dirs_exist_ok=True)
-        return [f"run by mlops_nb {mlops_nb.__version__} of now, which the notebooks do not import"]
-    version = mlops_nb.__version__
-    install = _installer(python.parents[1], "")[1]
-    _do([*install, "--no-deps", f"mlops-nb=={version}"], f"install mlops-nb {version}")
-    return []
+def _installed(ws: Workspace, facts: dict[str, Any]) -> list[str]:
+    return get_blob(ws, facts["installed"]).decode().splitlines()
 
 # %% ../../nbs/14ab_evidence_restoring.ipynb #45f639f6
+def install_runner(
+    ws: Workspace, then: Then, steps: list[Step], folder: Path
+) -> list[str]:  # notes
+    "Make the package importable that runs the steps: the one of then where the notebooks use it."
+    places = [Path(step.notebook).parent for step in steps]
+    if all((place / "mlops_nb").is_dir() for place in places):
+        return []  # from the archive, as it was
+    known = _installed(ws, then.facts[steps[0].name])
+    version = next((one[9:] for one in known if one[:9] == "mlops_nb-"), None)
+    if any("mlops_nb" in Path(step.notebook).read_text("utf-8") for step in steps):
+        _do(_into(folder, "--no-deps", f"mlops-nb=={version}"), f"install mlops-nb {version}")
+        return []
+    import mlops_nb
+
+    for place in places:
+        shutil.copytree(Path(mlops_nb.__file__).parent, place / "mlops_nb", dirs_exist_ok=True)
+    return [f"run by mlops_nb {mlops_nb.__version__} of now, which the notebooks do not import"]
+
+# %% ../../nbs/14ab_evidence_restoring.ipynb #163f648a
 def differs(ws: Workspace, facts: dict[str, Any], folder: Path) -> list[str]:
     "What is installed now and was not then, or the other way round."
     tools = ("mlops_nb-", "pip-", "setuptools-", "uv-")
     places = folder.glob("lib/python*/site-packages/*.dist-info")
     now = {path.name.removesuffix(".dist-info") for path in places}
-    then = set(get_blob(ws, facts["installed"]).decode().splitlines())
+    then = set(_installed(ws, facts))
     pairs = {"then and is not now": then - now, "now and was not then": now - then}
     found = {when: sorted(p for p in odd if not p.startswith(tools)) for when, odd in pairs.items()}
     return [
