@@ -137,6 +137,10 @@ def test_a_line_gives_name_type_default_and_help():
         ("data", "str", None, ""),
     ]
     assert [p.required for p in found] == [False, True]
+    broken = (
+        "x: int = (\n    1  # over two lines\n)\ny: list[int] = [  # at the top\n    1,\n    2,\n]"
+    )
+    assert [p.help for p in parameters(page(broken))] == ["over two lines", "at the top"]
     assert parameters(page(None, "x: int = 1")) == ()
 
 

@@ -14,16 +14,20 @@ TEMPLATES = sorted((ROOT / "templates").glob("*.ipynb"))
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.stem)
 def test_a_template_is_short_and_in_order(path):
     from mlops_nb.pipeline import parameters
+    from mlops_nb.pipeline.notebook import declared
+    from mlops_nb.pipeline.promises import promise_faults
 
     page = json.loads(path.read_text("utf-8"))["cells"]
     assert len(page) <= 20 and path.stat().st_size < 50_000
     title = "".join(page[0]["source"])
     assert title.startswith("# ") and "\n> " in title
-    assert page[1]["metadata"]["tags"] == ["parameters"]
+    assert [cell["metadata"]["tags"] for cell in page[1:3]] == [["parameters"], ["outputs"]]
     text = "\n".join("".join(cell["source"]) for cell in page)
     heads = re.findall(r"^## (\w+)", text, re.MULTILINE)
     assert heads[0] == "Load" and heads[-1] == "Save"
-    assert all(p.help for p in parameters(path)), "every parameter says what it means"
+    known, faults = declared(path, "outputs")
+    assert known and not faults and not promise_faults(path)
+    assert all(p.help for p in [*parameters(path), *known]), "every line says what it means"
     assert {p.name for p in parameters(path)} >= {"run_id"}
     assert not any(cell.get("outputs") for cell in page), "templates are kept without outputs"
 

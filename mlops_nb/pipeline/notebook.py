@@ -154,7 +154,9 @@ def declared(
         if isinstance(line, ast.Import | ast.ImportFrom):
             continue
         try:
-            found.append(_parameter(line, comments.get(line.end_lineno, ""), tag))
+            rows = range(line.lineno, line.end_lineno + 1)
+            said = next((comments[row] for row in rows if row in comments), "")
+            found.append(_parameter(line, said, tag))
         except ValueError as err:
             faults.append(f"line {line.lineno}, `{ast.unparse(line)}`: {err}")
     twice = {p.name for p in found if sum(p.name == q.name for q in found) > 1}
