@@ -8,6 +8,8 @@ __all__ = ['OUTPUT', 'read_notebook', 'code_cells', 'syntax_faults', 'Parameter'
 
 # %% ../../nbs/07a_pipeline_notebook.ipynb #c27f31a8
 import ast
+import copy
+import functools
 import io
 import json
 import re
@@ -144,7 +146,13 @@ def declared(
     tagged = [cell for cell in code_cells(notebook) if tag in _tags(cell)]
     if len(tagged) != 1:
         return (), [f"more than one cell is tagged `{tag}`"] if tagged else []
-    source = tagged[0]["source"]
+    found, faults = _lines(tagged[0]["source"], tag)
+    return copy.deepcopy(found), list(faults)
+
+
+@functools.lru_cache(256)
+def _lines(source: str, tag: str) -> tuple[tuple[Parameter, ...], list[str]]:
+    "The lines of one cell; each source is read once."
     try:
         lines = ast.parse(source).body
     except SyntaxError as err:
@@ -344,17 +352,22 @@ def outputs(
     return found
 
 # %% ../../nbs/07a_pipeline_notebook.ipynb #1d6c18d6
+@functools.lru_cache(1024)
+def _emits(source: str) -> frozenset[str | None]:
+    "The names one cell emits; None among them where a dict is handed to `emit`."
+    calls = [node for node in ast.walk(_tree(source)) if isinstance(node, ast.Call)]
+    emits = [call for call in calls if name_of(call.func) == "emit"]
+    return frozenset(keyword.arg for call in emits for keyword in call.keywords)
+
+
 def emitted_names(
     notebook: str | Path | dict,
 ) -> set[str] | None:  # None where only a run can tell, as with `emit(**results)`
     "The names a notebook's calls of `emit` spell out."
-    names: set[str] = set()
+    names: set[str | None] = set()
     for cell in code_cells(notebook):
         try:
-            calls = [node for node in ast.walk(_tree(cell["source"])) if isinstance(node, ast.Call)]
+            names |= _emits(cell["source"])
         except SyntaxError:
             return None
-        for call in calls:
-            if name_of(call.func) == "emit":
-                names |= {keyword.arg for keyword in call.keywords}
     return None if None in names or not names else names

@@ -9,7 +9,7 @@ __all__ = ['resolved', 'Planned', 'plan']
 from dataclasses import dataclass
 from typing import Any
 
-from .keys import because, ids_within, key_of, parts_of
+from .keys import Once, because, ids_within, key_of, parts_of
 from .notebook import check_parameters, plain
 from .runs import cached, parts_before
 from .steps import Output, Step, check_plan, references
@@ -49,15 +49,15 @@ def plan(
 ) -> tuple[Planned, ...]:
     "Say what would run and why, without running anything; raises PipelineError with every fault."
     check_plan(steps, ws)
-    found, done = [], {}
+    found, done, once = [], {}, Once()
     for step in steps:
         used = dict.fromkeys(r.step for v in step.parameters.values() for r in references(v))
         if waiting := [name for name in used if name not in done]:
             found.append(Planned(step.name, "waits", f"for what {', '.join(waiting)} will emit"))
             continue
         values = {name: resolved(value, done) for name, value in step.parameters.items()}
-        values = check_parameters(step.notebook, values)
-        parts = parts_of(step, values, ids_within(ws, values))
+        values = check_parameters(once.read(step.notebook), values)
+        parts = parts_of(step, values, ids_within(ws, values, once), once)
         if known := cached(ws, step, key_of(parts)):
             done[step.name] = known.outputs
             found.append(Planned(step.name, "cached", "nothing it depends on has changed"))
