@@ -21,6 +21,7 @@ from nbclient import NotebookClient
 from nbformat import v4
 
 from mlops_nb.kernels import children, warm
+from mlops_nb.pipeline.execution import execute
 from mlops_nb.workspace import PipelineError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
@@ -563,3 +564,17 @@ def test_a_configured_ipython_is_configured(tmp_path, monkeypatch, when):
     settled()
     with kernel() as (manager, client):
         assert manager.provisioner.forked and said(client, "print(mine)") == 41
+
+
+@pytest.mark.parametrize("spare", [True, False])
+def test_the_cells_of_a_step_stay_out_of_a_persons_history(tmp_path, monkeypatch, spare):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    waits = settled()["spare"]
+    if not spare:
+        monkeypatch.setattr(warm.sys, "platform", "darwin")
+    code = "print(json.dumps([os.getpid(), get_ipython().history_manager.enabled, In[-1][:5]]))"
+    page = v4.new_notebook(cells=[v4.new_code_cell(f"import json, os; {code}")])
+    done = execute(page, None, folder=tmp_path, environ={})
+    pid, enabled, said = json.loads(done["cells"][0]["outputs"][0]["text"])
+    assert (pid == waits, enabled, said) == (spare, False, "impor")
+    assert not list(tmp_path.rglob("history.sqlite"))

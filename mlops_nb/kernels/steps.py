@@ -17,6 +17,8 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory
 from traitlets import Dict, Instance
 
+from .children import NO_HISTORY
+
 # %% ../../nbs/06c_kernels_steps.ipynb #4a99162b
 HERE = ("python3", "mlops-nb")  # kernel names that mean the Python of the pipeline
 WARM = EntryPoint(  # as settings.ini registers it with Jupyter
@@ -32,7 +34,7 @@ def _spec() -> KernelSpec:
     if WARM.name not in known:  # the package is importable and not installed
         known[WARM.name] = WARM
     return KernelSpec(
-        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", NO_HISTORY],
         language="python",
         metadata={
             "supported_encryption": ["curve"],

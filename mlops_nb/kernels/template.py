@@ -22,7 +22,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from .children import peer, receive, send
+from .children import NO_HISTORY, peer, receive, send
 
 # %% ../../nbs/06a_kernels_template.ipynb #8a69b3b0
 from .children import await_request, blas, end, live_kernel, run_module, stand_alone
@@ -215,7 +215,7 @@ def _hand_over(
 ) -> bool:
     "Give a request to the child that waits; False where there is none that fits."
     argv, spare = request["argv"], template.spare
-    if spare is None or len(argv) != 3 or argv[1] != "-f":
+    if spare is None or argv[1:2] != ["-f"] or argv[3:] not in ([], [NO_HISTORY]):
         return False
     if spare.places is None:
         _is_ready(template)
