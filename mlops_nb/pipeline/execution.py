@@ -214,14 +214,15 @@ class _Conversation(NotebookClient):
         return self.kc
 
     async def _answers(self, asked: str) -> bool:
-        "Did the kernel answer this on both channels?"
+        "Did the kernel answer this, and does what it publishes reach us?"
         for channel, timeout in ((self.kc.shell_channel, 0.5), (self.kc.iopub_channel, 0.05)):
             while True:
                 try:
                     message = await channel.get_msg(timeout=timeout)
                 except Empty:
                     return False
-                if message["parent_header"].get("msg_id") == asked:
+                welcome = message["msg_type"] == "iopub_welcome"  # comes once we are subscribed
+                if welcome or message["parent_header"].get("msg_id") == asked:
                     info = message["content"].get("language_info")
                     if info:
                         self.nb.metadata["language_info"] = info
