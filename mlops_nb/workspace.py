@@ -71,6 +71,7 @@ SETTINGS = {
     "data_url": "where datasets lie: a folder, s3://, gs:// or az://; default: data/ here",
     "ledger_url": "SQLAlchemy URL of the ledger; default: SQLite in the workspace",
     "tracking_uri": "MLflow tracking and registry; default: SQLite in the workspace",
+    "track": "when MLflow is told of a run: live, the default, or later, by mlops-nb track",
     "webhook_url": "where pages are posted as JSON; default: nowhere",
     "encoder": "what makes vectors: an ONNX file, a bundle, torchvision:NAME; default: our own",
     "mongo_uri": "MongoDB of FiftyOne; default: a private mongod in the workspace",

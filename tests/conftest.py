@@ -9,6 +9,8 @@ import pytest
 
 # Two workers that each train on two threads would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+# A process beside each of hundreds of runs would slow every other test; test_tracking asks for it.
+os.environ.setdefault("MLOPS_NB_TRACK", "later")
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 LONG = ("test_walk", "test_readme", "test_templates")  # begun first, so that no worker ends alone

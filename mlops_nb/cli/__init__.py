@@ -10,6 +10,7 @@ from mlops_nb.cli import (  # noqa: F401  (their commands join the group)
     runs,
     selection,
     staging,
+    tracking,
 )
 from mlops_nb.cli.door import cli, main
 

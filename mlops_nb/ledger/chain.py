@@ -137,6 +137,7 @@ def _find(
     verb: str | None = None,
     touching: str | Collection[str] | None = None,
     limit: int | None = None,
+    after: int = 0,
 ) -> tuple[Act, ...]:
     "The newest `limit` acts of that verb that touch any of those ids, oldest first."
     import sqlalchemy as sa
@@ -147,6 +148,7 @@ def _find(
     found = {}
     for start in range(0, 1 if wanted is None else len(wanted), 1000):
         query = sa.select(table).order_by(table.c.seq.desc()).limit(limit)
+        query = query.where(table.c.seq > after)
         if verb is not None:
             query = query.where(table.c.verb == verb)
         if wanted is not None:
@@ -163,12 +165,13 @@ def acts(
     verb: str | None = None,  # only acts of this verb
     touching: str | Collection[str] | None = None,  # only acts with any of these as in- or output
     limit: int | None = None,  # only the newest so many
+    after: int = 0,  # only acts with a higher number
 ) -> tuple[Act, ...]:  # oldest first
     "What happened, in the order it happened."
     with transaction(ws) as connection:
-        return _find(connection, verb, touching, limit)
+        return _find(connection, verb, touching, limit, after)
 
-
+# %% ../../nbs/01b_ledger_chain.ipynb #5a11dbdf
 def known_ids(
     ws: Workspace,
     start: str,  # an id, or its beginning

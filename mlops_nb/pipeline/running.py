@@ -22,7 +22,13 @@ from typing import TYPE_CHECKING, Any
 from .keys import ids_within, key_of, parts_of
 from .local import Job, Machine
 from .notebook import check_parameters, inject, outputs
-from .origins import origin, record_run, record_step
+from mlops_nb.pipeline.origins import (
+    origin,
+    record_run,
+    record_step,
+    start_telling,
+    tells_live,
+)
 from .planning import resolved
 from .promises import check_outputs
 from mlops_nb.pipeline.runs import (
@@ -81,8 +87,12 @@ def run(
     place.check(steps)
     begun = begun or new_run(steps, by=by or ws.actor)
     going = _Going(ws, steps, begun, progress or _watch(), place)
-    going.use_cache = use_cache
-    return going.whole(stop)
+    going.use_cache, live = use_cache, tells_live(ws)
+    try:
+        return going.whole(stop)
+    finally:
+        if live:
+            start_telling(ws)
 
 
 def new_run(
@@ -197,6 +207,7 @@ def _record(going: _Going, seconds: float) -> None:
     reused = {step.name: step.outputs for step in run.steps if step.status == "cached"}
     facts = {"run": run.id, "status": run.status, "steps": said, "seconds": round(seconds, 3)}
     facts |= {"kind": run.kind, "parent": run.parent, "stopped_by": run.stopped_by}
+    facts |= {"began_at": run.began_at}
     asked = json.dumps(plan_to_json(going.steps), default=str).encode()
     record_run(ws, by=run.by, reused=reused, plan=put_blob(ws, asked), **facts)
 
@@ -242,7 +253,7 @@ def _environ(ws: Workspace, by: str, step: Step) -> dict[str, str]:
     "What tells a kernel where it works, with which settings, and for whom."
     settings = {f"MLOPS_NB_{name.upper()}": value for name, value in ws.settings.items()}
     here = {"MLOPS_NB_WORKSPACE": str(ws.root), "MLOPS_NB_ACTOR": by, "MLOPS_NB_STEP": step.name}
-    return settings | here
+    return settings | here | {"MLOPS_NB_ATTEMPT": uuid.uuid4().hex}
 
 # %% ../../nbs/07cf_pipeline_running.ipynb #d933e722
 def _run_step(going: _Going, step: Step, values: dict[str, Any], held: dict[str, str]) -> StepRun:
@@ -255,8 +266,9 @@ def _run_step(going: _Going, step: Step, values: dict[str, Any], held: dict[str,
         return known
     if "run_id" in values:
         values["run_id"] = run.id
-    page = folder_of(ws, run.id) / f"{step.name}.ipynb"
-    job = Job(run.id, step, inject(step.notebook, values), page, _environ(ws, run.by, step) | held)
+    page, began_at = folder_of(ws, run.id) / f"{step.name}.ipynb", now()
+    environ = _environ(ws, run.by, step) | held
+    job = Job(run.id, step, inject(step.notebook, values), page, environ)
     done = _execute(going, job, key)
     blob = put_blob(ws, page.read_bytes())
     record_step(
@@ -271,6 +283,9 @@ def _run_step(going: _Going, step: Step, values: dict[str, Any], held: dict[str,
         status=done.status,
         key=key,
         error=done.error,
+        stopped=going.stop.reason if done.status == "failed" else "",
+        attempt=environ["MLOPS_NB_ATTEMPT"],
+        began_at=began_at,
         seconds=round(done.seconds, 3),
         parts=put_blob(ws, json.dumps(parts).encode()),
     )
