@@ -76,7 +76,8 @@ SETTINGS = {
     "encoder": "what makes vectors: an ONNX file, a bundle, torchvision:NAME; default: our own",
     "mongo_uri": "MongoDB of FiftyOne; default: a private mongod in the workspace",
     "browse_idle_s": "seconds after the last look until FiftyOne's database ends; default: 600",
-    "ray_address": "Ray cluster of scans; default: one starts here, with ports open to the network",
+    "executor": "where the steps of a pipeline run: local, or ray; default: local",
+    "ray_address": "Ray cluster of scans and steps; default: one starts here, with ports open to the network",
 }
 
 
@@ -178,7 +179,17 @@ def _blob_store(ws: Workspace):
     "The filesystem and folder blobs lie in, for a `blob_url` that is set."
     import fsspec
 
-    return fsspec.core.url_to_fs(ws.settings["blob_url"])
+    url = ws.settings["blob_url"]
+    try:
+        return fsspec.core.url_to_fs(url)
+    except ImportError:  # of s3fs or gcsfs
+        if not url.startswith(("s3:", "gs:")):
+            raise
+    from fsspec.implementations.arrow import ArrowFSWrapper
+    from pyarrow.fs import FileSystem
+
+    filesystem, base = FileSystem.from_uri(url)
+    return ArrowFSWrapper(filesystem), base
 
 
 def put_blob(

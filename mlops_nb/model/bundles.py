@@ -10,7 +10,8 @@ import hashlib
 import json
 import shutil
 import tempfile as _tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..workspace import ModelError, Workspace
+from ..workspace import ModelError, Workspace, get_blob, has_blob, put_blob
 
 # %% ../../nbs/08a_model_bundles.ipynb #0785ad90
 @dataclass(frozen=True)
@@ -106,6 +107,39 @@ def _read_contents(folder: Path) -> tuple[str, dict]:  # (`bundle:<hex>`, what b
     return f"bundle:{_sha256(raw)}", contents
 
 # %% ../../nbs/08a_model_bundles.ipynb #0fc0ed1c
+@contextmanager
+def _appearing(target: Path) -> Iterator[Path]:
+    "A folder to fill, which then stands at the target: whole, or not at all."
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _tempfile.TemporaryDirectory(dir=target.parent, prefix=".storing.") as aside:
+        fresh = Path(aside) / "fresh"
+        fresh.mkdir()
+        yield fresh
+        try:
+            fresh.rename(target)
+        except OSError:  # somebody else stored the same bundle meanwhile
+            if not target.is_dir():
+                raise
+
+
+def _fetched(ws: Workspace, target: Path) -> bool:
+    "Could the bundle be made from blobs? Each file is the blob that bears its hash."
+    contents = f"blob:{target.name}"
+    if not has_blob(ws, contents):
+        return False
+    files = json.loads(get_blob(ws, contents))["files"]
+    if odd := [name for name in files if Path(name).name != name]:
+        raise ModelError(
+            f"The bundle {target.name} names files outside its folder: {', '.join(odd)}. "
+            "No export writes such a bundle: do not use it, and ask where it came from."
+        )
+    with _appearing(target) as fresh:
+        for name, digest in files.items():
+            (fresh / name).write_bytes(get_blob(ws, f"blob:{digest}"))
+        (fresh / "bundle.json").write_bytes(get_blob(ws, contents))
+    return True
+
+# %% ../../nbs/08a_model_bundles.ipynb #8312eb65
 def _bundle_path(ws: Workspace, id: str) -> Path:
     digest = id.removeprefix("bundle:")
     if not id.startswith("bundle:") or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
@@ -120,7 +154,7 @@ def load_bundle(
     "Open a bundle and verify every file of it."
     if isinstance(where, Workspace):
         folder = _bundle_path(where, str(id))
-        if not folder.is_dir():
+        if not folder.is_dir() and not _fetched(where, folder):
             raise ModelError(
                 f"{id} is not in the workspace {where.root}. "
                 "Run the step that exported it again, or store_bundle the folder that holds it."
@@ -146,20 +180,14 @@ def store_bundle(
 ) -> Bundle:  # the copy in the workspace
     "Keep a bundle in the workspace under its id; storing it twice keeps one."
     bundle = load_bundle(folder)
-    target = _bundle_path(ws, bundle.id)
-    if target.is_dir():
-        return load_bundle(ws, bundle.id)
-    ws.folder("bundles")
-    with _tempfile.TemporaryDirectory(dir=target.parent, prefix=".storing.") as aside:
-        fresh = Path(aside) / "fresh"
-        fresh.mkdir()
-        for name in (*bundle.files, "bundle.json"):
-            shutil.copyfile(bundle.folder / name, fresh / name)
-        try:
-            fresh.rename(target)
-        except OSError:  # somebody else stored the same bundle meanwhile
-            if not target.is_dir():
-                raise
+    target, names = _bundle_path(ws, bundle.id), (*bundle.files, "bundle.json")
+    if not target.is_dir():
+        with _appearing(target) as fresh:
+            for name in names:
+                shutil.copyfile(bundle.folder / name, fresh / name)
+    if ws.settings.get("blob_url") and not has_blob(ws, f"blob:{target.name}"):
+        for name in names:
+            put_blob(ws, (target / name).read_bytes())
     return load_bundle(ws, bundle.id)
 
 # %% ../../nbs/08a_model_bundles.ipynb #c1b75561

@@ -18,7 +18,7 @@ from typing import Any
 
 from .keys import ID, texts
 from .steps import Output, Step, references
-from ..workspace import PipelineError, Workspace, get_blob, write_atomic
+from ..workspace import PipelineError, Workspace, get_blob, has_blob, write_atomic
 
 # %% ../../nbs/07cc_pipeline_runs.ipynb #dd61c7a3
 @dataclass(frozen=True)
@@ -225,13 +225,18 @@ def cached(ws: Workspace, step: Step, key: str) -> StepRun | None:
         return None  # altered by hand: the step is repeated and the entry replaced
     for text in texts(entry["outputs"]):
         kind, _, digest = text.partition(":")
-        if kind == "bundle" and ID.fullmatch(text) and not ws.path("bundles", digest).is_dir():
+        if kind == "bundle" and ID.fullmatch(text) and not _has_bundle(ws, digest):
             return None
     page = ws.path(entry["notebook"])
     if not page.exists():
         write_atomic(page, get_blob(ws, entry["blob"]))
     of = entry.get("run")
     return StepRun(step.name, "cached", entry["outputs"], str(page), key, of=of)
+
+
+def _has_bundle(ws: Workspace, digest: str) -> bool:
+    "Is it here, or can it be fetched? Its list of files is the blob that bears its name."
+    return ws.path("bundles", digest).is_dir() or has_blob(ws, f"blob:{digest}")
 
 
 def keep(ws: Workspace, run_id: str, done: StepRun, *, blob: str, parts: dict[str, Any]) -> None:
