@@ -28,7 +28,7 @@ GUESTS = {
     "lance": "data",
     "fiftyone": "data",
     "pymongo": "data",
-    "ray": "data",
+    "ray": "cluster",
     "msgspec": "data",
     "papermill": "pipeline",
     "ipykernel": "kernels",

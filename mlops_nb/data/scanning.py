@@ -7,7 +7,6 @@ __all__ = ['numbers', 'Rows', 'spread', 'scan']
 
 # %% ../../nbs/05d0_data_scanning.ipynb #8846d2bf
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..cluster import connect_data
 from .store import SCHEMA, Version, open_table, reason, resolve
 from ..workspace import DataError, MlopsError, Workspace
 
@@ -181,7 +181,7 @@ def _in_threads(
 def _on_ray(
     ws: Workspace, pieces: list, function: Callable, *, workers: int | None
 ) -> Iterator[pa.Table]:
-    ray = _ray(ws, workers)
+    ray = connect_data(ws, cpus=workers)
     held = ray.put(pieces)  # sent once, not with every task
     every = ray.data.range(len(pieces), override_num_blocks=max(1, min(len(pieces), 256)))
     done = every.map_batches(_piece, batch_size=1, batch_format="pyarrow",
@@ -209,30 +209,6 @@ def _piece(batch: pa.Table, *, held: Any, function: Callable) -> pa.Table:
 
 _ANSWER = pa.schema([("rows", pa.large_binary()), ("error", pa.string())])
 _EXECUTORS = {"threads": _in_threads, "ray": _on_ray}
-
-# %% ../../nbs/05d0_data_scanning.ipynb #7c7813b0
-def _ray(ws: Workspace, workers: int | None) -> Any:
-    "Ray, connected."
-    try:
-        import ray
-        import ray.data
-    except ImportError as err:
-        raise ImportError("Scans on a cluster need Ray. Run: pip install 'mlops-nb[ray]'") from err
-    address = ws.settings.get("ray_address")
-    if not ray.is_initialized():
-        quiet = {"log_to_driver": False, "configure_logging": False}
-        here = {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        try:
-            ray.init(address or "local", **quiet, **({} if address else here))
-        except (ConnectionError, RuntimeError, ValueError, OSError) as err:
-            raise DataError(
-                f"Ray does not answer at {address or 'this machine'}: {err}. "
-                "Check the setting ray_address, or pass executor='threads'."
-            ) from err
-    settings = ray.data.DataContext.get_current()
-    settings.enable_progress_bars = settings.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.WARNING)  # it tells of every start and end
-    return ray
 
 # %% ../../nbs/05d0_data_scanning.ipynb #839c3076
 def scan(
