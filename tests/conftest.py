@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import socket
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,33 @@ def small_disk(tmp_path):
         pytest.skip("a small tmpfs cannot be mounted here (that needs root)")
     yield path
     subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@pytest.fixture(scope="module")
+def s3():
+    "A real S3 API on the loopback, and the variables that lead to it."
+    pytest.importorskip("moto.server", reason="the extra dev brings moto[server]")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = "from moto.server import main; import sys; main(['-H', '127.0.0.1', '-p', sys.argv[1]])"
+    server = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, str(port)],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    environment = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_REGION": "us-east-1",
+                   "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test",
+                   "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}  # fmt: skip
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    import urllib.request
+
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/team", method="PUT")
+    request.add_header(
+        "Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request"
+    )
+    urllib.request.urlopen(request, timeout=30).close()
+    yield environment
+    server.terminate()
+    server.wait(30)

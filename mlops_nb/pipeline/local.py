@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .steps import Step
 from ..workspace import PipelineError, Workspace, put_blob
@@ -72,6 +72,10 @@ class Machine:
         "The step has ended."
         self.cpus += self._needs(step)
         self.gpus += [int(one) for one in held.get("CUDA_VISIBLE_DEVICES", "").split(",") if one]
+
+    def where(self, step: Step) -> dict[str, Any]:
+        "What is to be said of the machine a step ran on, if it is not this one."
+        return {}
 
     def execute(self, ws: Workspace, job: Job, *, progress: Progress, stop: "Stop") -> None:
         "Execute the job here; raises NotebookFailed or NotebookStopped, the page kept."

@@ -19,8 +19,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .away import Place, place_of
 from .keys import ids_within, key_of, parts_of
-from .local import Job, Machine
+from .local import Job
 from .notebook import check_parameters, inject, outputs
 from mlops_nb.pipeline.origins import (
     origin,
@@ -76,14 +77,14 @@ def run(
     by: str | None = None,  # the person; default: the workspace's actor
     progress: Callable[[StepRun, int, int], None] | None = None,  # step, its cells done, in all
     use_cache: bool = True,  # False repeats every step
-    cpus: int | None = None,  # cores to share among steps; default: all of this machine
-    gpus: int | None = None,  # GPUs; default: all of this machine
+    cpus: int | None = None,  # cores to share among steps; default: all there are
+    gpus: int | None = None,  # GPUs; default: all there are
     stop: "Stop | None" = None,  # to stop it from another thread
     begun: Run | None = None,  # of `new_run`; what `resume` and `fork` give their runs
 ) -> Run:
     "Run the steps whose result is not known yet; raises StepFailed where one fails, after those beside it."
     check_plan(steps, ws)
-    place = Machine(cpus, gpus)
+    place = place_of(ws, cpus, gpus)
     place.check(steps)
     begun = begun or new_run(steps, by=by or ws.actor)
     going = _Going(ws, steps, begun, progress or _watch(), place)
@@ -112,7 +113,7 @@ class _Going:
 
     use_cache = True
 
-    def __init__(self, ws: Workspace, steps: list[Step], begun: Run, report, place: Machine):
+    def __init__(self, ws: Workspace, steps: list[Step], begun: Run, report, place: Place):
         self.ws, self.steps, self.report, self.place = ws, steps, report, place
         self.run = begun
         self.lock = threading.RLock()
@@ -276,7 +277,7 @@ def _run_step(going: _Going, step: Step, values: dict[str, Any], held: dict[str,
         step,
         by=run.by,
         outputs=done.outputs,
-        origin=going.origins[str(step.notebook)].result(),
+        origin=going.origins[str(step.notebook)].result() | going.place.where(step),
         parameters=json.loads(json.dumps(values, default=str)),
         page=blob,
         run=run.id,
