@@ -35,6 +35,7 @@ from nbformat import v4
 
 from mlops_nb.kernels import ask
 from mlops_nb.pipeline import Output, Step, execute, plan, run, template
+from mlops_nb.pipeline.away import place_of
 from mlops_nb.registry import mirror
 from mlops_nb.workspace import open_workspace
 
@@ -218,6 +219,30 @@ def keep_version(folder: Path, ws) -> None:
     data.tag(ws, "signs", "v1")
 
 
+def branches(folder: Path, executor: str, rounds: int) -> dict[str, float]:
+    "Two steps of 8 s of work each: in sequence on this machine, side by side where the setting says."
+    path = folder / "busy.ipynb"
+    work = "import time\nwhile time.process_time() < seconds: pass"
+    made = page(
+        "n: int = 0\nseconds: float = 8.0", "import time\nseconds += time.process_time()", work
+    )
+    made.cells[0].metadata.tags = ["parameters"]
+    path.write_text(json.dumps(made))
+    steps = [Step(f"branch{n}", path, {"n": n}, cpus=1) for n in range(2)]
+    here = open_workspace(folder / "sequence")
+    there = open_workspace(folder / executor)
+    there.settings["executor"] = executor
+    place = place_of(there, 2)
+    began = time.perf_counter()
+    place.check(steps)
+    print(f"{executor} is ready after {time.perf_counter() - began:.1f} s", flush=True)
+    return alternately(
+        rounds,
+        sequence=lambda: run(here, steps, cpus=1, use_cache=False),
+        beside=lambda: run(there, steps, cpus=2, use_cache=False),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -256,6 +281,11 @@ def main() -> None:
         three_steps(folder, asked.peers, asked.rounds)
     if wanted("planning"):
         print(f"planning 1,000 steps {planning(folder, asked.rounds):.2f} s (asked < 2)")
+    for executor, limit in (("local", 0.6), ("ray", 0.75)):
+        if wanted(executor):
+            found = branches(folder, executor, max(1, asked.rounds // 2))
+            ratio = found["beside"] / found["sequence"]
+            told(f"two branches, {executor} / in sequence", found, f"< {limit}", ratio)
     if wanted("cache"):
         ws, steps = open_workspace(folder / "workspace"), chain(folder, 10)
         whole = seconds(run, ws, steps)
