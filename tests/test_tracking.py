@@ -112,6 +112,7 @@ def history(empty, tmp_path_factory):
     write(notebooks / "train.ipynb", *TRAIN)
     write(notebooks / "judge.ipynb", *JUDGE)
     first = run(ws, steps_in(notebooks, note="x" * 7000), by="ana")
+    shutil.copytree(ws.root, home / "first")
     again = run(ws, steps_in(notebooks, note="x" * 7000), by="ben")
     (notebooks / "tool.py").write_text("LANES = 5\n")
     write(notebooks / "judge.ipynb", JUDGE[0], JUDGE[1].replace("> 0.5", "> 0.5 / 0"))
@@ -308,6 +309,88 @@ def test_what_somebody_deleted_in_mlflow_stays_deleted(copied):
 # bad days
 
 
+KILLED_ANYWHERE = """
+import json, os, signal, shutil, sys
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+import mlflow
+from pathlib import Path
+from mlops_nb.registry import mirror
+from mlops_nb.workspace import open_workspace
+
+history, place = map(Path, sys.argv[1:])
+CALLS = [name for name in vars(mlflow.MlflowClient) if name.startswith(("create_", "log_", "set_", "finalize_"))]
+
+
+def child(action):
+    "Its exit status; what it does to MLflow's client stays with it."
+    pid = os.fork()
+    if pid == 0:
+        action()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def killed_at(root, number):
+    "Mirror, and die by SIGKILL in place of one call to MLflow."
+    left = [number]
+
+    def counted(real):
+        def call(*args, **kwargs):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*args, **kwargs)
+        return call
+
+    for name in CALLS:
+        setattr(mlflow.MlflowClient, name, counted(getattr(mlflow.MlflowClient, name)))
+    mirror(open_workspace(root))
+
+
+def look(root):
+    done = mirror(open_workspace(root))
+    assert not done.refused and not done.away, done
+    client = mlflow.MlflowClient(f"sqlite:///{root}/mlflow.db")
+    here = [one.experiment_id for one in client.search_experiments()]
+    runs = client.search_runs(here)
+    acts = sorted(one.data.tags["mlops_nb.act"] for one in runs)
+    points = sorted(len(client.get_metric_history(r.info.run_id, m)) for r in runs for m in r.data.metrics)
+    models = sorted((str(m.status), m.tags["mlops_nb.bundle"]) for m in client.search_logged_models(here))
+    status = sorted(one.info.status for one in runs)
+    print(json.dumps([acts, points, models, status]), flush=True)
+
+
+shutil.copytree(history, place / "warm")
+mirror(open_workspace(place / "warm"))  # imports all there is, so that a child begins at once
+number = 0
+while True:
+    number += 1
+    root = place / str(number)
+    shutil.copytree(history, root)
+    code = child(lambda: killed_at(root, number))
+    child(lambda: look(root))
+    shutil.rmtree(root)
+    if code == 0:
+        break
+print(json.dumps(number), flush=True)
+"""
+
+
+def test_killed_between_any_two_calls_the_mirror_ends_with_one_mlflow_run_per_act(
+    history, tmp_path
+):
+    first = history[0].root.parent / "first"
+    command = [sys.executable, "-c", KILLED_ANYWHERE, str(first), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    *found, calls = map(json.loads, done.stdout.splitlines())
+    ws = open_workspace(first)
+    every = sorted(act.id for verb in ("run", "pipeline") for act in acts(ws, verb=verb))
+    assert calls > 15 and len(found) == calls and len(every) == 3
+    for acts_told, points, logged, status in found:
+        assert acts_told == every and set(points) == {1}
+        assert logged == [["READY", BUNDLE]] and status == ["FINISHED"] * 3
+
+
 def test_an_act_mlflow_refuses_is_kept_with_the_reason_and_holds_up_nothing(copied):
     ws, (first, *_) = copied
     client = client_of(ws)
@@ -359,7 +442,7 @@ def test_a_tracker_that_forbids_fails_no_run_and_is_said(ws, tmp_path):
     done = tell(shut, "track")
     server.shutdown()
     server.server_close()
-    assert done.returncode == 1 and "2 left for later" in done.stdout and "403" in done.stdout
+    assert done.returncode == 1 and "2 left for later" in done.stdout and "not you" in done.stdout
     done = tell(ws, "track")  # elsewhere, nothing was lost
     assert (done.returncode, done.stdout) == (0, "told MLflow of 2\n")
 
