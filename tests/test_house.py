@@ -35,6 +35,7 @@ GUESTS = {
     "jupyter_client": "kernels",
     "traitlets": "kernels",
     "zmq": "kernels",
+    "cloudpickle": "kernels",
     "nbclient": "pipeline",
     "nbformat": "pipeline",
     "tqdm": "pipeline",

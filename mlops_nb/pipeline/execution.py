@@ -233,6 +233,8 @@ class _Conversation(NotebookClient):
 class _Run:
     "One notebook on its way through a kernel."
 
+    prefix = None  # what restores the first cells; see `pipeline.prefix`
+
     def __init__(self, page: Page, kernel: StepKernel, stop: Stop, progress, limits):
         self.page, self.kernel, self.stop, self.progress = page, kernel, stop, progress
         waits = {"timeout": limits[0], "startup_timeout": 120, "iopub_timeout": 120}
@@ -259,36 +261,42 @@ class _Run:
         await self.kernel.start_kernel(cwd=str(folder))
         self.page.about(kernel={"warm": getattr(self.kernel.provisioner, "forked", False)})
         await self.talk.async_start_new_kernel_client()
+        skip = self.done = await self.prefix.begin(self) if self.prefix else 0
         for index, cell in enumerate(self.page.notebook["cells"]):
             if self.stop.reason:
                 return
-            if cell["cell_type"] == "code":
-                await self._cell(cell, index)
+            if cell["cell_type"] != "code" or (skip := skip - 1) >= 0:
+                continue
+            await _cell(self, cell, index)
+            if self.prefix:
+                await self.prefix.ended(self, cell)
 
-    async def _cell(self, cell: dict, index: int) -> None:
-        page, pid, began = self.page, self.kernel.provisioner.pid, time.monotonic()
-        self.at, before = cell, _cpu_seconds(pid)
-        _reset_peak(pid)
-        page.state(cell, status="running")
-        save(page)
-        try:
-            await self.talk.async_execute_cell(cell, index)
-            page.state(cell, status="ran")
-        except BaseException:
-            page.state(cell, status="failed")
-            raise
-        finally:
-            settle(page, cell)
-            page.state(
-                cell,
-                seconds=round(time.monotonic() - began, 4),
-                cpu_seconds=round(max(0.0, _cpu_seconds(pid) - before), 2),
-                peak_rss_bytes=_peak_rss_bytes(pid),
-                gpu_bytes=_gpu_bytes(pid),
-            )
-        self.at, self.done = None, self.done + 1
-        self.progress(self.done, len(page.code))
-        save(page)
+# %% ../../nbs/07b_pipeline_execution.ipynb #5b7cbe26
+async def _cell(run: _Run, cell: dict, index: int) -> None:
+    "Run one cell, and note what it cost."
+    page, pid, began = run.page, run.kernel.provisioner.pid, time.monotonic()
+    run.at, before = cell, _cpu_seconds(pid)
+    _reset_peak(pid)
+    page.state(cell, status="running")
+    save(page)
+    try:
+        await run.talk.async_execute_cell(cell, index)
+        page.state(cell, status="ran")
+    except BaseException:
+        page.state(cell, status="failed")
+        raise
+    finally:
+        settle(page, cell)
+        page.state(
+            cell,
+            seconds=round(time.monotonic() - began, 4),
+            cpu_seconds=round(max(0.0, _cpu_seconds(pid) - before), 2),
+            peak_rss_bytes=_peak_rss_bytes(pid),
+            gpu_bytes=_gpu_bytes(pid),
+        )
+    run.at, run.done = None, run.done + 1
+    run.progress(run.done, len(page.code))
+    save(page)
 
 # %% ../../nbs/07b_pipeline_execution.ipynb #778ff2f7
 def _interrupt(run: _Run, task: asyncio.Task) -> None:
@@ -330,6 +338,7 @@ def execute(
     cell_s: float | None = None,  # most seconds for a cell; None: no limit
     notebook_s: float | None = None,  # most seconds for all of it
     stop: Stop | None = None,  # to stop it from another thread
+    prefix=None,  # keeps what its cells leave, and restores it; see `pipeline.prefix`
 ) -> dict:  # the executed notebook
     "Run every cell in a fresh kernel; raises NotebookFailed, or NotebookStopped, with the page kept."
     known = secret_values(os.environ | environ, secrets)
@@ -338,6 +347,7 @@ def execute(
     log = page.with_suffix(".log") if page else Path(os.devnull)
     kernel = StepKernel(kernel_name=name or "python3", environ=environ, log_file=log)
     run = _Run(made, kernel, stop, progress, (cell_s, notebook_s))
+    run.prefix = prefix
     save(made, now=True)
     try:
         with signals(stop):

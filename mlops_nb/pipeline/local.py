@@ -9,6 +9,7 @@ __all__ = ['Progress', 'Job', 'Machine']
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from ..workspace import PipelineError, Workspace, put_blob
 
 if TYPE_CHECKING:
     from mlops_nb.pipeline.execution import Stop
+    from mlops_nb.pipeline.prefix import Prefix
 
 # %% ../../nbs/07ce_pipeline_local.ipynb #d5811482
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Job:
     notebook: dict  # with its values injected
     page: Path  # where the page as executed shall be
     environ: dict[str, str]  # added to the kernel's environment
+    prefix: "Prefix | None" = None  # what an earlier run left of it, and what this one keeps
 
     @property
     def folder(self) -> Path:
@@ -79,19 +82,34 @@ class Machine:
 
     def execute(self, ws: Workspace, job: Job, *, progress: Progress, stop: "Stop") -> None:
         "Execute the job here; raises NotebookFailed or NotebookStopped, the page kept."
-        from mlops_nb.pipeline.execution import execute
+        _run_here(ws, job, progress, stop)
 
-        execute(
-            job.notebook,
-            job.page,
-            folder=job.folder,
-            environ=job.environ,
-            progress=progress,
-            keep=lambda data: put_blob(ws, data),
-            secrets=job.step.secrets,
-            notebook_s=job.step.timeout_s,
-            stop=stop,
-        )
+# %% ../../nbs/07ce_pipeline_local.ipynb #b276f6f3
+def _run_here(ws: Workspace, job: Job, progress: Progress, stop: "Stop") -> None:
+    "Execute the job; once more from its first cell, where what an earlier run left is of no use."
+    from mlops_nb.pipeline.execution import NotebookFailed, execute
+
+    whole = partial(
+        execute,
+        job.notebook,
+        job.page,
+        folder=job.folder,
+        environ=job.environ,
+        progress=progress,
+        keep=lambda data: put_blob(ws, data),
+        secrets=job.step.secrets,
+        notebook_s=job.step.timeout_s,
+        stop=stop,
+        prefix=job.prefix,
+    )
+    try:
+        whole()
+    except NotebookFailed as err:
+        if job.prefix is None or not job.prefix.gives_up(err.__cause__):
+            raise
+        whole()
+    if job.prefix:
+        job.prefix.clear()
 
 # %% ../../nbs/07ce_pipeline_local.ipynb #fcf425c9
 def _gpus() -> int:

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .away import Place, place_of
@@ -40,16 +42,25 @@ from mlops_nb.pipeline.runs import (
     cached,
     folder_of,
     keep,
+    load_run,
     now,
     plan_to_json,
     tell,
     write_state,
 )
 from .steps import Step, check_plan, references
-from ..workspace import MlopsError, PipelineError, Workspace, put_blob
+from mlops_nb.workspace import (
+    MlopsError,
+    PipelineError,
+    Workspace,
+    WorkspaceError,
+    get_blob,
+    put_blob,
+)
 
 if TYPE_CHECKING:
     from mlops_nb.pipeline.execution import Stop
+    from mlops_nb.pipeline.prefix import Prefix
 
 # %% ../../nbs/07cf_pipeline_running.ipynb #8db60154
 def _watch() -> Callable[[StepRun, int, int], None]:
@@ -269,9 +280,10 @@ def _run_step(going: _Going, step: Step, values: dict[str, Any], held: dict[str,
         values["run_id"] = run.id
     page, began_at = folder_of(ws, run.id) / f"{step.name}.ipynb", now()
     environ = _environ(ws, run.by, step) | held
-    job = Job(run.id, step, inject(step.notebook, values), page, environ)
+    prefix = _prefix(going, step, page, parts, environ)
+    job = Job(run.id, step, inject(step.notebook, values), page, environ, prefix)
     done = _execute(going, job, key)
-    blob = put_blob(ws, page.read_bytes())
+    blob, resumed = put_blob(ws, page.read_bytes()), _resumed(run, page)
     record_step(
         ws,
         step,
@@ -288,13 +300,55 @@ def _run_step(going: _Going, step: Step, values: dict[str, Any], held: dict[str,
         attempt=environ["MLOPS_NB_ATTEMPT"],
         began_at=began_at,
         seconds=round(done.seconds, 3),
-        parts=put_blob(ws, json.dumps(parts).encode()),
+        parts=prefix.blob,
+        **resumed,
     )
-    if done.status == "ran":
+    if done.status == "ran" and not resumed.get("resumed", {}).get("restored"):
         keep(ws, run.id, done, blob=blob, parts=parts)
     return done
 
+# %% ../../nbs/07cf_pipeline_running.ipynb #c049ba04
+def _prefix(
+    going: _Going, step: Step, page: Path, parts: dict, environ: dict[str, str]
+) -> "Prefix":
+    "What keeps the state of a step between its cells, and brings back what the resumed run kept."
+    from mlops_nb.pipeline.prefix import Earlier, Prefix, Refused, earlier
 
+    every_s = float(os.environ.get("MLOPS_NB_SNAPSHOT_S", "10"))
+    blob = put_blob(going.ws, json.dumps(parts).encode())
+    made = Prefix(page, going.run.id, parts, blob=blob, environ=environ, every_s=every_s)
+    if going.run.kind != "resume":
+        return made
+    was = next((s for s in load_run(going.ws, going.run.parent).steps if s.name == step.name), None)
+    if was and was.status == "failed" and was.notebook:
+        try:
+            digest = _page_on_record(going, step)
+            read = partial(get_blob, going.ws)
+            made.earlier = earlier(Path(was.notebook), going.run.parent, digest, read)
+        except (Refused, WorkspaceError) as err:
+            made.why, nothing = str(err), {"cells": [], "metadata": {}}
+            made.earlier = Earlier(going.run.parent, nothing, page.parent.parent, {})
+    return made
+
+
+def _page_on_record(going: _Going, step: Step) -> str | None:
+    "SHA-256 of the page the resumed run left of a step; None where its runner could not record it."
+    from mlops_nb.ledger import acts
+
+    wanted = going.run.parent, step.name
+    found = [a.facts for a in acts(going.ws, verb="run")]
+    pages = [f["page"] for f in found if (f.get("run"), f.get("step")) == wanted]
+    return pages[-1].removeprefix("blob:") if pages else None
+
+
+def _resumed(run: Run, page: Path) -> dict[str, Any]:
+    "What the page says of the run it goes on from; nothing where it goes on from none."
+    if run.kind != "resume":
+        return {}
+    said = json.loads(page.read_text(encoding="utf-8"))["metadata"].get("mlops_nb", {})
+    return {"resumed": said["resumed"]} if "resumed" in said else {}
+
+# %% ../../nbs/07cf_pipeline_running.ipynb #0d4710cc
 def _execute(going: _Going, job: Job, key: str) -> StepRun:
     "The notebook of a step; never raises for what the notebook does."
     name = str(job.step.notebook)
