@@ -2726,6 +2726,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'mlops_nb/registry/differences.py'),
                                                'mlops_nb.registry.differences._cell': ( 'registry_differences.html#_cell',
                                                                                         'mlops_nb/registry/differences.py'),
+                                               'mlops_nb.registry.differences._cells': ( 'registry_differences.html#_cells',
+                                                                                         'mlops_nb/registry/differences.py'),
                                                'mlops_nb.registry.differences._changed_modules': ( 'registry_differences.html#_changed_modules',
                                                                                                    'mlops_nb/registry/differences.py'),
                                                'mlops_nb.registry.differences._files': ( 'registry_differences.html#_files',

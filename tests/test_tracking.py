@@ -662,7 +662,7 @@ def test_without_mlflow_the_ledger_is_enough(copied):
 def test_cells_that_moved_came_or_went_are_told_one_by_one():
     from mlops_nb.registry.differences import changed_cells
 
-    def page(*cells: tuple[str | None, str]) -> dict:
+    def page(*cells: tuple[str | None, str | list[str]]) -> dict:
         made = [{"cell_type": "code", "metadata": {}, "source": text} for _, text in cells]
         named = zip(cells, made, strict=True)
         made = [cell | ({"id": name} if name else {}) for (name, _), cell in named]
@@ -677,6 +677,8 @@ def test_cells_that_moved_came_or_went_are_told_one_by_one():
     (found,) = changed_cells(unnamed, page((None, "x = 1"), (None, "y = 4")))
     assert "-y = 2\n+y = 4" in found
     assert changed_cells(before, before) == []
+    lines = page(("a", ["x = ", "1"]), ("b", ["y = 2"]), ("c", "z = 3"))  # as files keep them
+    assert changed_cells(before, lines) == []
 
 
 def test_the_terminal_tells_the_difference_as_text_and_as_json(copied, capsys, monkeypatch):

@@ -50,7 +50,7 @@ def changed_cells(
     after: dict,
 ) -> list[str]:  # a unified diff for each code cell that differs
     "What was edited, cell by cell; prose and outputs are not compared."
-    a, b = list(code_cells(before)), list(code_cells(after))
+    a, b = _cells(before), _cells(after)
     ids = [[cell.get("id") for cell in cells] for cells in (a, b)]
     with_ids = None not in [*ids[0], *ids[1]] and bool(set(ids[0]) & set(ids[1]))
     keys = ids if with_ids else [[cell["source"] for cell in cells] for cells in (a, b)]
@@ -64,6 +64,11 @@ def changed_cells(
         for (n, old), (o, new) in pairs:
             found += _unified(old["source"], new["source"], _cell(n), _cell(o))
     return found
+
+
+def _cells(notebook: dict) -> list[dict]:
+    "Code cells, their source as one text, which a file may keep as a list of lines."
+    return [cell | {"source": "".join(cell["source"])} for cell in code_cells(notebook)]
 
 
 def _cell(number: int) -> str:
