@@ -2510,6 +2510,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                           'mlops_nb.pipeline.prefix._code': ('pipeline_prefix.html#_code', 'mlops_nb/pipeline/prefix.py'),
                                           'mlops_nb.pipeline.prefix._ended': ('pipeline_prefix.html#_ended', 'mlops_nb/pipeline/prefix.py'),
                                           'mlops_nb.pipeline.prefix._mark': ('pipeline_prefix.html#_mark', 'mlops_nb/pipeline/prefix.py'),
+                                          'mlops_nb.pipeline.prefix._ours': ('pipeline_prefix.html#_ours', 'mlops_nb/pipeline/prefix.py'),
                                           'mlops_nb.pipeline.prefix._said': ('pipeline_prefix.html#_said', 'mlops_nb/pipeline/prefix.py'),
                                           'mlops_nb.pipeline.prefix.changed_parts': ( 'pipeline_prefix.html#changed_parts',
                                                                                       'mlops_nb/pipeline/prefix.py'),

@@ -10,6 +10,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -161,6 +162,12 @@ def changed_parts(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return names + [name for name in sorted(old.keys() & new.keys()) if old[name] != new[name]]
 
 
+def _ours(snapshot: dict[str, Any]) -> bool:
+    "Does it lie where snapshots lie, whatever the page says?"
+    plain = Path(snapshot["file"]).name == snapshot["file"]
+    return plain and re.fullmatch(r"run:[0-9a-f]{32}", snapshot["run"]) is not None
+
+
 def _best(then: Earlier, parts: dict, now: dict) -> tuple[dict[str, Any] | None, int, str]:
     "The newest snapshot that is still true, how many cells have not changed, and why there is none."
     about = then.page["metadata"].get("mlops_nb", {})
@@ -168,7 +175,7 @@ def _best(then: Earlier, parts: dict, now: dict) -> tuple[dict[str, Any] | None,
         return None, 0, f"of what it depends on, {', '.join(others)} has changed"
     n = unchanged(then.page, now)
     found = [one for one in about.get("snapshots", []) if one["cells"] <= n]
-    found = [one for one in found if Path(one["file"]).name == one["file"]]
+    found = [one for one in found if _ours(one)]
     if found:
         return max(found, key=lambda one: one["cells"]), n, ""
     if why := about.get("no_snapshot"):
