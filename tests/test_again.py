@@ -279,3 +279,26 @@ def test_a_run_outlives_the_process_its_kernels_were_forked_from(ws, tmp_path, m
     (tmp_path / "go").touch()
     thread.join(timeout=120)
     assert statuses(done[0]) == ["ran", "ran"] and ask()["pid"] != template
+
+
+def test_the_terminal_lists_forks_resumes_and_cancels_by_the_beginning_of_an_id(ws, tmp_path):
+    first = failed(ws, chain(tmp_path, "1 / 0"))
+
+    def tell(*words: str, code: int = 0) -> str:
+        command = [Path(sys.executable).with_name("mlops-nb"), "--workspace", str(ws.root)]
+        done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    chain(tmp_path)
+    assert "good = True" in tell("resume", first[4:12])
+    assert f"fork of {first[:16]}" in tell(
+        "fork-run", first[:12], "-p", "epochs=3", "--code", "now"
+    )
+    assert "'seed' could be train.seed, judge.seed" in tell(
+        "fork-run", first, "-p", "seed=3", "--code", "now", code=1
+    )
+    listed = tell("runs").splitlines()
+    assert ["fork of" in listed[1], "resume of" in listed[2], "failed" in listed[3]] == [True] * 3
+    assert "has ended already: failed" in tell("cancel", first, code=1)
+    assert "is none" in tell("resume", "abc-no-run", code=1)
