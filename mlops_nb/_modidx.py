@@ -1316,6 +1316,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                        'mlops_nb/evidence/reproducing.py'),
                                                'mlops_nb.evidence.reproducing._again': ( 'evidence_reproducing.html#_again',
                                                                                          'mlops_nb/evidence/reproducing.py'),
+                                               'mlops_nb.evidence.reproducing._first_parting': ( 'evidence_reproducing.html#_first_parting',
+                                                                                                 'mlops_nb/evidence/reproducing.py'),
                                                'mlops_nb.evidence.reproducing._ids': ( 'evidence_reproducing.html#_ids',
                                                                                        'mlops_nb/evidence/reproducing.py'),
                                                'mlops_nb.evidence.reproducing._judge': ( 'evidence_reproducing.html#_judge',

@@ -127,14 +127,10 @@ def _judge_models(ws, there, facts, values, tolerance) -> tuple[str, str]:
 # %% ../../nbs/14ac_evidence_reproducing.ipynb #f564bace
 def _judge(ws: Workspace, there: Workspace, then: Then, now: Run, tolerance: float) -> Verdict:
     "Every output of every step, then and now."
-    findings, parts, renamed = [], "", {}
+    findings, renamed = [], {}
     for step in then.steps:
         facts, done = then.facts[step.name], now[step.name]
         renamed[now.id] = facts["run"]
-        if done.notebook:
-            pages = [get_blob(ws, facts["page"]), Path(done.notebook).read_bytes()]
-            where = parting(*map(json.loads, pages), renamed)
-            parts = parts or (where and f"{step.name}, {where}")
         if done.status != "ran":
             said = f"ran then, {done.status} now: {(done.error or '').partition(chr(10))[0]}"
             findings.append(Finding(step.name, "status", "different", said))
@@ -150,8 +146,18 @@ def _judge(ws: Workspace, there: Workspace, then: Then, now: Run, tolerance: flo
         "seconds": sum(step.seconds for step in now.steps),
         "seconds_then": sum(facts["seconds"] for facts in then.facts.values()),
     }
-    found = tuple(findings)
+    parts, found = _first_parting(ws, then, now, renamed), tuple(findings)
     return Verdict(then.run, overall(findings), tolerance, found, parts, again=now.id, **took)
+
+
+def _first_parting(ws: Workspace, then: Then, now: Run, renamed: dict[str, str]) -> str:
+    "The first step and cell that say something else; empty where none does."
+    for step in then.steps:
+        if page := now[step.name].notebook:
+            pages = [get_blob(ws, then.facts[step.name]["page"]), Path(page).read_bytes()]
+            if where := parting(*map(json.loads, pages), renamed):
+                return f"{step.name}, {where}"
+    return ""
 
 # %% ../../nbs/14ac_evidence_reproducing.ipynb #7aa16b7d
 class _Impossible(Exception):

@@ -251,7 +251,7 @@ def make_environment(ws: Workspace, facts: dict[str, Any], folder: Path) -> list
         python = python.rpartition(".")[0]
         _do([*_uv("venv"), "--python", python, str(folder)], f"find Python {python}")
         notes.append(f"Python {facts['python']} then, another {python} now")
-    text, options = folder / "requirements.txt", ["--require-hashes"]
+    text, options = folder / "requirements.txt", ["--no-deps", "--require-hashes"]
     if facts["lock"]:
         text.write_bytes(get_blob(ws, facts["lock"]))
     else:
