@@ -222,3 +222,21 @@ def test_a_killed_runner_loses_no_more_than_the_cell_it_was_in(ws, tmp_path):
     third = resume(ws, caught.value.run.id)  # by way of one that was restored itself
     assert states(third)[2] == "restored" and times(tmp_path) == 1
     assert page(third)["cells"][2]["metadata"]["mlops_nb"]["of"] == first.id
+
+
+def test_a_run_that_goes_on_goes_under_its_own_id(ws, tmp_path):
+    keep = LONG + "begun, value = run_id, 3"
+    with pytest.raises(StepFailed) as caught:
+        step = write(tmp_path, keep, "1 / 0")
+        page_ = json.loads(step.notebook.read_text())
+        page_["cells"][0]["source"] = "marks: str\nn: int = 1\nrun_id: str = ''"
+        step.notebook.write_text(json.dumps(page_))
+        run(ws, [step])
+    first = caught.value.run
+    page_["cells"][2]["source"] = (
+        "from mlops_nb.pipeline import emit\nemit(begun=begun, now=run_id)"
+    )
+    step.notebook.write_text(json.dumps(page_))
+    second = resume(ws, first.id)
+    assert second["work"].outputs == {"begun": first.id, "now": second.id}
+    assert states(second) == ["restored"] * 3 + ["ran"] and times(tmp_path) == 1

@@ -196,6 +196,7 @@ def _culprit(values: dict[str, Any], namespace: dict[str, Any]) -> str:
 def restore(
     path: str,
     sha256: str,  # hex
+    fresh: dict[str, Any] | None = None,  # variables that are others now
 ) -> dict[str, Any]:  # `names`, or `refused`, the reason; then the kernel is of no use any more
     "In a fresh kernel: hold what the other one held."
     from IPython import get_ipython
@@ -221,6 +222,6 @@ def restore(
         _set_generators(held["random"])
     except Exception as err:  # noqa: BLE001  # unpickling raises anything
         return {"refused": f"{type(err).__name__}: {err}"}
-    shell.user_ns.update(held["values"])
+    shell.user_ns.update(held["values"] | (fresh or {}))
     shell.execution_count = held["count"]
     return {"names": len(held["values"])}

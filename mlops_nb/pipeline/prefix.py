@@ -44,9 +44,27 @@ def unchanged(
     pairs = zip(_code(then), _code(now), strict=False)
     for n, (old, new) in enumerate(pairs):
         ended = old["metadata"].get("mlops_nb", {}).get("status") in ("ran", "restored")
-        if not ended or "".join(old["source"]) != "".join(new["source"]):
+        if not ended or _source(old) != _source(new):
             return n
     return min(len(_code(then)), len(_code(now)))
+
+# %% ../../nbs/07bc_pipeline_prefix.ipynb #6faba52b
+_RUN_ID = re.compile(r"^run_id = (.+)$", re.MULTILINE)
+
+
+def _source(cell: dict) -> str:
+    "A cell's source, but for the run's own id."
+    text, tags = "".join(cell["source"]), cell["metadata"].get("tags", [])
+    return _RUN_ID.sub("", text) if "injected-parameters" in tags else text
+
+
+def _fresh(notebook: dict) -> dict[str, str]:
+    "The id of the run that goes on, where the notebook is told it."
+    injected = [
+        c for c in _code(notebook) if "injected-parameters" in c["metadata"].get("tags", [])
+    ]
+    found = _RUN_ID.search("".join(injected[0]["source"])) if injected else None
+    return {"run_id": ast.literal_eval(found[1])} if found else {}
 
 
 def _code(notebook: dict) -> list[dict]:
@@ -121,7 +139,8 @@ async def _begin(prefix: Prefix, going) -> int:
         prefix.replayed = 0
         return 0
     path = prefix.earlier.folder / snapshot["run"].removeprefix("run:") / snapshot["file"]
-    told = await _ask(going, f"restore({str(path)!r}, {snapshot['sha256']!r})")
+    fresh = _fresh(going.page.notebook)
+    told = await _ask(going, f"restore({str(path)!r}, {snapshot['sha256']!r}, {fresh!r})")
     if "refused" in told:
         raise Refused(f"the snapshot of cell {snapshot['cells']} is of no use: {told['refused']}")
     prefix.kept, n = [snapshot], snapshot["cells"]
