@@ -55,5 +55,6 @@ setup(
         "console_scripts": lines("console_scripts"),
         "jupyter_client.kernel_provisioners": lines("kernel_provisioners"),
         "papermill.engine": lines("papermill_engines"),
+        "papermill.io": lines("papermill_io"),
     },
 )

@@ -18,7 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from mlops_nb.pipeline import NotebookFailed, NotebookStopped, Stop, execute, outputs
 from mlops_nb.pipeline.pages import TEXT_BYTES, Text, redact, secret_values
-from mlops_nb.workspace import WorkspaceError, get_blob, open_workspace, put_blob
+from mlops_nb.workspace import PipelineError, WorkspaceError, get_blob, open_workspace, put_blob
 
 TOKEN = "ghp_" + "a1B2" * 9
 
@@ -375,3 +375,13 @@ def test_papermill_names_what_killed_a_kernel(tmp_path):
     paths = [str(tmp_path / name) for name in ("in.ipynb", "out.ipynb")]
     with pytest.raises(Exception, match="ended by SIGKILL"):
         papermill.execute_notebook(*paths, engine_name="mlops-nb", progress_bar=False)
+
+
+def test_papermill_reads_a_notebook_by_what_it_holds(ws, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLOPS_NB_WORKSPACE", str(ws.root))
+    source = put_blob(ws, v4.writes(page("print(6 * 7)")).encode())
+    options = {"engine_name": "mlops-nb", "progress_bar": False}
+    made = papermill.execute_notebook(f"{source}.ipynb", str(tmp_path / "out.ipynb"), **options)
+    assert made.cells[-1].outputs[0].text == "42\n"
+    with pytest.raises(PipelineError, match="named by its content"):
+        papermill.execute_notebook(str(tmp_path / "out.ipynb"), source, **options)
