@@ -383,5 +383,7 @@ def test_papermill_reads_a_notebook_by_what_it_holds(ws, tmp_path, monkeypatch):
     options = {"engine_name": "mlops-nb", "progress_bar": False}
     made = papermill.execute_notebook(f"{source}.ipynb", str(tmp_path / "out.ipynb"), **options)
     assert made.cells[-1].outputs[0].text == "42\n"
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(PipelineError, match="named by its content"):
         papermill.execute_notebook(str(tmp_path / "out.ipynb"), f"{source}.ipynb", **options)
+    assert not list(tmp_path.glob("blob*"))

@@ -7,6 +7,7 @@ __all__ = ['execute_notebook', 'nb_kernel_name', 'nb_language', 'Blobs']
 
 # %% ../../nbs/07bb_pipeline_engine.ipynb #f9de7daf
 import os
+import re
 from pathlib import Path
 
 # %% ../../nbs/07bb_pipeline_engine.ipynb #4842f5f6
@@ -26,7 +27,7 @@ def execute_notebook(
     from mlops_nb.pipeline.execution import NotebookFailed, execute
 
     nb.metadata.setdefault("kernelspec", {})["name"] = kernel_name or "python3"
-    local = output_path and "://" not in str(output_path) and str(output_path) != "-"
+    local = output_path and not re.match(r"-$|[a-z]{2,}:", str(output_path))
     page = Path(output_path).absolute() if local else None
     folder = options.get("cwd") or nb.metadata.get("papermill", {}).get("cwd") or os.getcwd()
     limit = options.get("execution_timeout") or options.get("timeout")
