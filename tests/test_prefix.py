@@ -214,7 +214,7 @@ def test_a_killed_runner_loses_no_more_than_the_cell_it_was_in(ws, tmp_path):
     assert not acts(ws, verb="run")  # nobody was left to record it
     write(tmp_path, LONG, "value = 2", END)
     second = resume(ws, first.id)
-    assert states(second)[2] == "restored" and times(tmp_path) == 1
+    assert states(second)[2] == "restored" and times(tmp_path) == 1, resumed(second)
     write(tmp_path, LONG, "value = 3", "1 / 0")
     with pytest.raises(StepFailed) as caught:
         resume(ws, first.id)
