@@ -1726,6 +1726,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                            'mlops_nb.kernels.template.command': ( 'kernels_template.html#command',
                                                                                   'mlops_nb/kernels/template.py'),
                                            'mlops_nb.kernels.template.main': ('kernels_template.html#main', 'mlops_nb/kernels/template.py'),
+                                           'mlops_nb.kernels.template.places_of': ( 'kernels_template.html#places_of',
+                                                                                    'mlops_nb/kernels/template.py'),
                                            'mlops_nb.kernels.template.serve': ( 'kernels_template.html#serve',
                                                                                 'mlops_nb/kernels/template.py'),
                                            'mlops_nb.kernels.template.threads': ( 'kernels_template.html#threads',

@@ -161,7 +161,8 @@ def test_two_kernels_draw_different_random_numbers_and_a_seed_gives_the_same():
 def test_interrupt_stops_the_cell_and_not_the_kernel():
     with kernel() as (manager, client):
         said(client, "kept = 7")
-        message = client.execute("import time\nprint('begun', flush=True)\ntime.sleep(60)")
+        code = "import time\nprint('begun', flush=True)\ntime.sleep(60)"
+        message = client.execute(code, stop_on_error=False)  # else what follows at once is left out
         while client.get_iopub_msg(timeout=30)["msg_type"] != "stream":
             pass
         manager.interrupt_kernel()

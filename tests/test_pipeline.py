@@ -439,3 +439,16 @@ def test_a_killed_runner_leaves_no_kernel_and_nothing_half(tmp_path, sig):
         "quick",
         "slow",
     ]
+
+
+def test_an_import_that_extends_the_path_changes_no_environment(monkeypatch):
+    "setuptools adds the packages it carries to the path of whoever imports it."
+    from mlops_nb.pipeline.keys import environment_digest, installed
+
+    before, carried = environment_digest(), installed()
+    import setuptools
+
+    vendor = Path(setuptools.__file__).parent / "_vendor"
+    assert list(vendor.glob("*.dist-info"))
+    monkeypatch.syspath_prepend(str(vendor))
+    assert environment_digest() == before and installed() == carried

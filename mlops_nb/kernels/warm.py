@@ -55,7 +55,7 @@ def _at_start(environ: dict[str, str], modules: tuple[str, ...]) -> dict[str, st
 
 def _installed() -> list[tuple[str, int]]:
     "Every distribution and when it was put there."
-    places = [Path(one) for one in sys.path if Path(one).is_dir()]
+    places = [place for place in template.places_of(sys.path) if place.is_dir()]
     found = [p for place in places for p in place.iterdir() if p.suffix in (".dist-info", ".pth")]
     return sorted((str(one), one.stat().st_mtime_ns) for one in found)
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..kernels.template import places_of
 from .notebook import code_cells, declared, read_notebook
 from .steps import Step
 from ..workspace import DataError, Workspace
@@ -29,7 +30,7 @@ def _sha256(value: Any) -> str:
 
 def installed() -> list[str]:  # such as `numpy-2.3.0`, sorted
     "Name and version of every installed distribution."
-    found = (p for place in map(Path, sys.path) for p in place.glob("*.dist-info"))
+    found = (path for place in places_of(sys.path) for path in place.glob("*.dist-info"))
     return sorted({path.name.removesuffix(".dist-info") for path in found})
 
 
