@@ -11,24 +11,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from nbformat import v4
+from notebooks import EMIT, write
 
 from mlops_nb.kernels import ask
 from mlops_nb.ledger import acts
 from mlops_nb.pipeline import Output, Step, StepFailed, cancel, fork, load_run, resume, run, runs
 from mlops_nb.pipeline.again import _restored
 from mlops_nb.workspace import PipelineError, put_blob
-
-EMIT = "from mlops_nb.pipeline import emit\n"
-
-
-def write(path: Path, declared: str, *code: str) -> Path:
-    cells = [v4.new_code_cell(one) for one in (declared, *code)]
-    cells[0].metadata.tags = ["parameters"]
-    page = v4.new_notebook(cells=cells)
-    page.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    path.write_text(json.dumps(page), encoding="utf-8")
-    return path
 
 
 def chain(folder: Path, judging: str = "emit(good=score > 0.4)") -> list[Step]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from nbformat import v4
+from notebooks import EMIT, write
 
 from mlops_nb.cluster import connect
 from mlops_nb.data import ingest
@@ -24,19 +24,9 @@ from mlops_nb.model import load_bundle
 from mlops_nb.pipeline import Output, Step, StepFailed, Stop, events, run
 from mlops_nb.workspace import PipelineError, Workspace, get_blob, open_workspace
 
-EMIT = "from mlops_nb.pipeline import emit\n"
 TINY = 80 * 2**20  # bytes, the least Ray takes for its store of objects
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
-
-
-def write(path: Path, declared: str, *code: str) -> Path:
-    cells = [v4.new_code_cell(one) for one in (declared, *code)]
-    cells[0].metadata.tags = ["parameters"]
-    page = v4.new_notebook(cells=cells)
-    page.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    path.write_text(json.dumps(page), encoding="utf-8")
-    return path
 
 
 def about(done) -> dict:

@@ -1,6 +1,5 @@
 "Plans: what would run and why, side by side, tried again, stopped, held to a share of the machine."
 
-import json
 import os
 import subprocess
 import sys
@@ -9,22 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from nbformat import v4
+from notebooks import EMIT, write
 
 from mlops_nb.ledger import acts
 from mlops_nb.pipeline import Output, Step, StepFailed, Stop, plan, run
 from mlops_nb.workspace import PipelineError
-
-EMIT = "from mlops_nb.pipeline import emit\n"
-
-
-def write(path: Path, declared: str, *code: str) -> Path:
-    cells = [v4.new_code_cell(one) for one in (declared, *code)]
-    cells[0].metadata.tags = ["parameters"]
-    page = v4.new_notebook(cells=cells)
-    page.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    path.write_text(json.dumps(page), encoding="utf-8")
-    return path
 
 
 def chain(folder: Path, **given) -> list[Step]:

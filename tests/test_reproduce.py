@@ -1,14 +1,13 @@
 "Months later, elsewhere: a run done again from nothing but what was recorded, and what is said of it."
 
 import importlib.metadata
-import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from nbformat import v4
+from notebooks import EMIT, write
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -26,7 +25,6 @@ from mlops_nb.pipeline import Output, Step, StepFailed, run
 from mlops_nb.workspace import PipelineError, open_workspace
 
 ROOT = Path(__file__).resolve().parents[1]
-EMIT = "from mlops_nb.pipeline import emit\n"
 NEEDED = ("ipykernel", "nbclient", "nbformat", "sqlalchemy", "fsspec", "lazy-loader", "pyzmq")
 
 
@@ -45,15 +43,6 @@ def small_lock() -> str:
         r"^(?=[a-z0-9])", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE
     )
     return "".join(b for b in blocks if canonicalize_name(re.split(r"[=\[ ]", b)[0]) in needed)
-
-
-def write(path: Path, declared: str, *code: str) -> Path:
-    cells = [v4.new_code_cell(one) for one in (declared, *code)]
-    cells[0].metadata.tags = ["parameters"]
-    page = v4.new_notebook(cells=cells)
-    page.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    path.write_text(json.dumps(page), encoding="utf-8")
-    return path
 
 
 def git(folder: Path, *words: str) -> None:

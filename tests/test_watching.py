@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from nbformat import v4
+from notebooks import EMIT, write
 
 from mlops_nb.pipeline import (
     Output,
@@ -24,17 +24,7 @@ from mlops_nb.pipeline import (
 )
 from mlops_nb.pipeline.watching import headline, line_of
 
-EMIT = "from mlops_nb.pipeline import emit\n"
 COMMAND = Path(sys.executable).with_name("mlops-nb")
-
-
-def write(path: Path, declared: str, *code: str) -> Path:
-    cells = [v4.new_code_cell(one) for one in (declared, *code)]
-    cells[0].metadata.tags = ["parameters"]
-    page = v4.new_notebook(cells=cells)
-    page.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    path.write_text(json.dumps(page), encoding="utf-8")
-    return path
 
 
 def chain(folder: Path, judging: str) -> list[Step]:

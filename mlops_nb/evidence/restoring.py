@@ -6,20 +6,19 @@
 __all__ = ['Then', 'recorded', 'same_memory', 'inputs_of', 'lay_out', 'make_environment', 'install_runner', 'differs']
 
 # %% ../../nbs/14ab_evidence_restoring.ipynb #947daeaf
-import io
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-import zipfile
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..ledger import acts
+from ..pipeline.origins import unpack
 from ..pipeline.runs import plan_from_json
 from ..pipeline.steps import Step, references
 from mlops_nb.workspace import (
@@ -179,17 +178,6 @@ def _checkout(ws: Workspace, facts: dict[str, Any], folder: Path) -> bool:
         and (diff is None or _git("-C", str(folder), "apply", "--whitespace=nowarn", given=diff))
     )
 
-
-def _unpack(data: bytes, folder: Path) -> None:
-    "An archive of modules; a name that leads outside is refused."
-    with zipfile.ZipFile(io.BytesIO(data)) as packed:
-        for name in packed.namelist():
-            if not (folder / name).resolve().is_relative_to(folder.resolve()):
-                raise PipelineError(
-                    f"The archive names {name!r}. It was altered; restore the blob."
-                )
-        packed.extractall(folder)
-
 # %% ../../nbs/14ab_evidence_restoring.ipynb #c311880f
 def lay_out(
     ws: Workspace, then: Then, steps: list[Step], code: Path
@@ -217,7 +205,7 @@ def lay_out(
         notebook = folder / facts["notebook"]
         notebook.write_bytes(get_blob(ws, facts["source"]))
         if facts["code"]:
-            _unpack(get_blob(ws, facts["code"]), folder)
+            unpack(get_blob(ws, facts["code"]), folder)
         placed.append(replace(step, notebook=notebook))
     return placed, list(dict.fromkeys(notes))
 

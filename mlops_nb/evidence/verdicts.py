@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..pipeline.notebook import code_cells
+
 # %% ../../nbs/14aa_evidence_verdicts.ipynb #a561a19d
 RANKS = ("identical", "equivalent", "not judged", "different")
 
@@ -174,7 +176,7 @@ def parting(
     str
 ):  # such as `code cell 4, line 2: "loss 0.31" then, "loss 0.32" now`; empty: they say the same
     "The first place where two executed notebooks say something else."
-    pairs = zip(*(_code(page) for page in (then, now)), strict=False)
+    pairs = zip(*map(code_cells, (then, now)), strict=False)
     for number, (old, new) in enumerate(pairs, 1):
         text = named_as_then("\n".join(_said(new)).encode(), renamed).decode()
         left, right = _said(old), text.splitlines()
@@ -186,12 +188,3 @@ def parting(
             ]
             return f"code cell {number}, line {at + 1}: {lines[0]} then, {lines[1]} now"
     return ""
-
-
-def _code(page: dict) -> list[dict]:
-    return [
-        cell
-        for cell in page["cells"]
-        if cell["cell_type"] == "code"
-        and "injected-parameters" not in cell.get("metadata", {}).get("tags", [])
-    ]

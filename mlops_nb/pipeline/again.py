@@ -6,16 +6,15 @@
 __all__ = ['resume', 'changed', 'fork', 'cancel']
 
 # %% ../../nbs/07cg_pipeline_again.ipynb #e258dafa
-import io
 import json
 import time
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .keys import own_code
 from .notebook import code_cells, declared, nearest, parameter_faults
+from .origins import contents
 from .running import new_run, run
 from .runs import Run, folder_of, load_plan, load_run
 from .steps import Step
@@ -171,8 +170,7 @@ def _modules(ws: Workspace, then: dict[str, Any]) -> dict[str, bytes]:
     "The modules on record: name from where the import begins -> source."
     if not then["code"]:
         return {}
-    with zipfile.ZipFile(io.BytesIO(get_blob(ws, then["code"]))) as packed:
-        return {name: packed.read(name) for name in packed.namelist()}
+    return contents(get_blob(ws, then["code"]))
 
 # %% ../../nbs/07cg_pipeline_again.ipynb #533fc032
 def _restored(ws: Workspace, step: Step, then: dict[str, Any], folder: Path) -> Step:

@@ -13,13 +13,11 @@ import signal
 import sys
 import tempfile as _tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property, partial
-from io import BytesIO
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -28,7 +26,7 @@ from ..cluster import connect
 from .keys import own_code
 from .local import Job, Machine, Progress
 from .notebook import code_cells
-from .origins import archive, surroundings
+from .origins import archive, surroundings, unpack
 from .runs import folder_of, tell
 from .steps import Step
 from ..workspace import PipelineError, Workspace, blob_id, put_blob, write_atomic
@@ -79,9 +77,7 @@ def _prepared(parcel: dict[str, Any], place: Path) -> tuple[Workspace, Path, dic
         return Workspace(Path(parcel["root"]), parcel["settings"]), Path(parcel["folder"]), {}
     code, home = place / "code", place / "workspace"
     home.mkdir()
-    with zipfile.ZipFile(BytesIO(parcel["modules"])) as packed:
-        packed.extractall(code)
-    code.mkdir(exist_ok=True)
+    unpack(parcel["modules"], code)
     return Workspace(home, parcel["settings"]), code, {"MLOPS_NB_WORKSPACE": str(home)}
 
 # %% ../../nbs/07cea_pipeline_away.ipynb #794e8843

@@ -7,9 +7,7 @@ __all__ = ['Pair', 'steps_of', 'changed_cells', 'StepDifference', 'RunDifference
 
 # %% ../../nbs/10e_registry_differences.ipynb #13bbb20f
 import difflib
-import io
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from itertools import zip_longest
@@ -17,6 +15,7 @@ from typing import Any
 
 from ..ledger import Act, acts
 from ..pipeline.notebook import code_cells, nearest
+from ..pipeline.origins import contents
 from .mirroring import attempt_of, things
 from .tracking import mlflow_for, runs_of
 from ..workspace import DataError, MlopsError, RegistryError, Workspace, get_blob
@@ -92,8 +91,7 @@ def _changed_modules(before: bytes | None, after: bytes | None) -> list[str]:
 def _files(archive: bytes | None) -> dict[str, str]:
     if archive is None:
         return {}
-    with zipfile.ZipFile(io.BytesIO(archive)) as packed:
-        return {name: packed.read(name).decode("utf-8", "replace") for name in packed.namelist()}
+    return {name: held.decode("utf-8", "replace") for name, held in contents(archive).items()}
 
 # %% ../../nbs/10e_registry_differences.ipynb #067ed820
 Pair = tuple[Any, Any]  # before, after; None where it was not
