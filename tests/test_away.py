@@ -386,18 +386,23 @@ def train_and_judge(folder: Path) -> list[Step]:
     ]
 
 
-def test_on_another_disk_artefacts_go_through_the_object_store(far, cluster, tmp_path):
+@pytest.fixture(scope="module")
+def signs(far, tmp_path_factory):
+    "A data set that every node can read, on the object store."
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "cam").mkdir()
+    for n in range(6):
+        noise = np.random.default_rng(n).integers(0, 40 * (n + 1), (9, 9, 3)).astype(np.uint8)
+        (folder / "cam" / f"{n}.png").write_bytes(encode(noise))
+    ingest(Workspace(open_workspace(far / "first").root, team(folder)), folder, "signs")
+
+
+def test_on_another_disk_artefacts_go_through_the_object_store(far, cluster, signs, tmp_path):
     ray = {"executor": "ray", "ray_address": cluster.address}
     away, here = (
         Workspace(open_workspace(far / name).root, team(tmp_path, **more))
         for name, more in (("away", ray), ("near", {}))
     )
-    photos = tmp_path / "photos" / "cam"
-    photos.mkdir(parents=True)
-    for n in range(6):
-        noise = np.random.default_rng(n).integers(0, 40 * (n + 1), (9, 9, 3)).astype(np.uint8)
-        (photos / f"{n}.png").write_bytes(encode(noise))
-    ingest(away, photos.parent, "signs")
     steps = train_and_judge(far / "code")
     there, near = run(away, steps), run(here, steps)
     for name in ("train", "judge"):
@@ -411,7 +416,7 @@ def test_on_another_disk_artefacts_go_through_the_object_store(far, cluster, tmp
     assert [s.status for s in run(away, steps).steps] == ["cached", "cached"]
 
 
-def test_what_another_disk_would_lose_fails_the_step(far, cluster, tmp_path):
+def test_what_another_disk_would_lose_fails_the_step(far, cluster, signs, tmp_path):
     urls = team(tmp_path, executor="ray", ray_address=cluster.address)
     ws = Workspace(open_workspace(far / "lossy").root, urls)
     (steps, bare) = train_and_judge(far / "lossy_code"), dict(urls)

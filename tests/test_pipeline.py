@@ -452,3 +452,13 @@ def test_an_import_that_extends_the_path_changes_no_environment(monkeypatch):
     assert list(vendor.glob("*.dist-info"))
     monkeypatch.syspath_prepend(str(vendor))
     assert environment_digest() == before and installed() == carried
+
+
+@pytest.mark.parametrize("around", [Path(sys.prefix), Path(sys.prefix).parent])
+def test_a_process_started_around_the_environment_knows_it(monkeypatch, around):
+    "`python -m` puts its folder on the path, and an environment often lies in it."
+    from mlops_nb.pipeline.keys import environment_digest, installed
+
+    before = environment_digest()
+    monkeypatch.syspath_prepend(str(around))
+    assert environment_digest() == before and any(one.startswith("numpy-") for one in installed())

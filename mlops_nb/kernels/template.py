@@ -54,9 +54,9 @@ WARM = [
 def places_of(
     path: list[str],  # such as sys.path
 ) -> list[pathlib.Path]:
-    "Where distributions lie; what an import added inside one of them (setuptools does) is none."
-    places = list(dict.fromkeys(map(pathlib.Path, path)))
-    return [place for place in places if not set(place.parents) & set(places) - {pathlib.Path()}]
+    "Where distributions lie; what an import added inside a package (setuptools does) is none."
+    places = dict.fromkeys(map(pathlib.Path, path))
+    return [p for p in places if not any((up / "__init__.py").exists() for up in p.parents)]
 
 
 def threads() -> int:
