@@ -53,8 +53,13 @@ GUESTS = {
     "psutil": "serve",
     "jinja2": "evidence",
     "nbconvert": "evidence",
+    "ipywidgets": "widgets",
+    "anywidget": "widgets",
     "click": "cli",
     "rich": "cli",
+    "jupyter_server": "lab",
+    "jupyter_server_proxy": "lab",
+    "tornado": "lab",
 }
 COMMON = {"numpy", "pyarrow", "yaml", "IPython"}
 
@@ -157,7 +162,8 @@ def test_every_guest_is_a_declared_requirement():
         "pynvml": "nvidia-ml-py",
         "zmq": "pyzmq",
     }
-    distributions |= {"IPython": "ipykernel", "fiftyone": "", "pymongo": "", "ray": ""}  # extras
+    extras = ["fiftyone", "pymongo", "ray", "jupyter_server", "jupyter_server_proxy", "tornado"]
+    distributions |= {"IPython": "ipykernel"} | dict.fromkeys(extras, "")
     settings = configparser.ConfigParser(delimiters=["="], interpolation=None)
     settings.read(ROOT / "settings.ini", encoding="utf-8")
     wanted = re.findall(r"^([\w-]+)", settings["DEFAULT"]["requirements"], re.MULTILINE)
