@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SETTINGS', 'MlopsError', 'WorkspaceError', 'LedgerError', 'DataError', 'PipelineError', 'ModelError', 'RegistryError',
-           'ServeError', 'MonitorError', 'Workspace', 'open_workspace', 'write_atomic', 'blob_id', 'put_blob',
-           'get_blob', 'has_blob']
+           'ServeError', 'MonitorError', 'Workspace', 'open_workspace', 'environ_of', 'write_atomic', 'blob_id',
+           'put_blob', 'get_blob', 'has_blob']
 
 # %% ../nbs/00_workspace.ipynb #80782269
 import getpass
@@ -145,6 +145,12 @@ def open_workspace(
             f"Cannot make a workspace at {chosen}: {err.strerror}. Choose a folder you may write to."
         ) from err
     return Workspace(chosen, _read_settings(chosen, dict(os.environ)))
+
+
+def environ_of(ws: Workspace) -> dict[str, str]:
+    "The environment in which another process opens this workspace, with these settings."
+    settings = {f"MLOPS_NB_{name.upper()}": value for name, value in ws.settings.items()}
+    return os.environ | settings | {"MLOPS_NB_WORKSPACE": str(ws.root)}
 
 # %% ../nbs/00_workspace.ipynb #1d59dd18
 def write_atomic(

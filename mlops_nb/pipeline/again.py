@@ -26,6 +26,7 @@ def resume(
     run_id: str,  # `run:<32 hex>`, of one that failed, was stopped or was killed
     *,
     by: str | None = None,  # the person; default: the workspace's actor
+    begun: Run | None = None,  # of `new_run`; default: one is made here
     **options: Any,  # those of `run`: progress, cpus, gpus, stop, ...
 ) -> Run:
     "The same plan again, from where it ended; raises PipelineError where there is nothing to resume."
@@ -41,7 +42,7 @@ def resume(
             f"{run_id} cannot be resumed: {', '.join(gone)} is not there any more. Put it back, "
             'or fork the run with code="then", which takes the notebooks that are on record.'
         )
-    begun = new_run(steps, by=by or ws.actor, kind="resume", parent=run_id)
+    begun = begun or new_run(steps, by=by or ws.actor, kind="resume", parent=run_id)
     return run(ws, steps, begun=begun, **options)
 
 

@@ -26,6 +26,7 @@ from mlops_nb.workspace import (
     PipelineError,
     Workspace,
     WorkspaceError,
+    environ_of,
     put_blob,
 )
 
@@ -181,10 +182,8 @@ def start_telling(ws: Workspace) -> None:
     "Start the process that tells MLflow what it does not know yet, and wait for nothing."
     from mlops_nb.kernels import fork_module
 
-    settings = {f"MLOPS_NB_{name.upper()}": value for name, value in ws.settings.items()}
-    environ = os.environ | settings | {"MLOPS_NB_WORKSPACE": str(ws.root)}
     try:
         log = ws.folder("tracking") / "live.log"
-        fork_module([TELLER], log=log, environ=environ, folder=ws.root)
+        fork_module([TELLER], log=log, environ=environ_of(ws), folder=ws.root)
     except (OSError, MlopsError) as err:  # the run has ended well or badly, whatever this does
         logging.getLogger("mlops_nb").warning("MLflow is told later, by mlops-nb track: %s", err)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['StepRun', 'Run', 'StepFailed', 'plan_to_json', 'plan_from_json', 'now', 'folder_of', 'begin', 'write_state', 'tell',
-           'load_run', 'load_plan', 'runs', 'find_run', 'events', 'cached', 'keep', 'parts_before']
+           'load_run', 'is_alive', 'load_plan', 'runs', 'find_run', 'events', 'cached', 'keep', 'parts_before']
 
 # %% ../../nbs/07cc_pipeline_runs.ipynb #d7d1a4b4
 import json
@@ -159,14 +159,14 @@ def load_run(
 def _lost(run: Run) -> Run:
     "The same run, failed if its runner is gone."
     machine, pid = run.process
-    if run.status != "running" or machine != platform.node() or _lives(pid, run.began_at):
+    if run.status != "running" or machine != platform.node() or is_alive(pid, run.began_at):
         return run
     killed = {"status": "failed", "error": "the runner was killed"}
     steps = [replace(s, **killed) if s.status == "running" else s for s in run.steps]
     return replace(run, status="failed", steps=tuple(steps))
 
 
-def _lives(pid: int, since: str) -> bool:
+def is_alive(pid: int, since: str) -> bool:
     "Is this process alive, and was it at that time (UTC, ISO 8601)?"
     try:
         told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
