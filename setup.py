@@ -23,7 +23,7 @@ for line in lines("extras"):
 
 
 class BuildWithData(build_py):
-    "An editable install lays down kernel spec and templates too, which setuptools leaves out."
+    "An editable install lays down the data files too, which setuptools leaves out."
 
     def run(self) -> None:
         super().run()
@@ -46,6 +46,7 @@ setup(
     data_files=[
         ("share/mlops_nb/templates", [str(p) for p in Path("templates").glob("*.ipynb")]),
         ("share/jupyter/kernels/mlops-nb", ["kernelspec/kernel.json"]),
+        ("etc/jupyter/jupyter_server_config.d", ["jupyter-config/mlops_nb.json"]),
     ],
     cmdclass={"build_py": BuildWithData},
     install_requires=lines("requirements"),

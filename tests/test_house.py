@@ -60,6 +60,7 @@ GUESTS = {
     "jupyter_server": "lab",
     "jupyter_server_proxy": "lab",
     "tornado": "lab",
+    "jsonschema": "lab",
 }
 COMMON = {"numpy", "pyarrow", "yaml", "IPython"}
 
@@ -162,7 +163,8 @@ def test_every_guest_is_a_declared_requirement():
         "pynvml": "nvidia-ml-py",
         "zmq": "pyzmq",
     }
-    extras = ["fiftyone", "pymongo", "ray", "jupyter_server", "jupyter_server_proxy", "tornado"]
+    extras = ["fiftyone", "pymongo", "ray", "jupyter_server", "jupyter_server_proxy"]
+    extras += ["tornado", "jsonschema"]
     distributions |= {"IPython": "ipykernel"} | dict.fromkeys(extras, "")
     settings = configparser.ConfigParser(delimiters=["="], interpolation=None)
     settings.read(ROOT / "settings.ini", encoding="utf-8")
