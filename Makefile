@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 # What kernels are forked from ends soon after a test; for a person it stays for a quarter of an hour.
 test nbs tests: export MLOPS_NB_KERNEL_IDLE_S := 60
 
-.PHONY: help setup kubeflow demo test check lint nbs tests readme templates lab docs lock export clean
+.PHONY: help setup kubeflow demo test check lint nbs tests readme templates lab labextension docs lock export clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -55,6 +55,10 @@ tests: $(READY) $(KUBEFLOW)  ## properties, failures, walks, doors
 lab: $(READY)    ## JupyterLab on the notebooks
 	MLOPS_NB_WORKSPACE="$${MLOPS_NB_WORKSPACE:-$(CURDIR)/demo-workspace}" $(BIN)/jupyter lab \
 	    --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs/index.ipynb
+
+labextension: $(READY)  ## mlops_nb/labextension from labextension/ (committed: only who changes it builds it)
+	$(BIN)/python labextension/build.py
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 
 readme: $(READY) ## README.md from nbs/index.ipynb
 	$(BIN)/python tests/check_export.py --write

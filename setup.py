@@ -22,6 +22,18 @@ for line in lines("extras"):
     extras.setdefault(extra.strip(), []).append(requirement.strip())
 
 
+def labextension() -> list[tuple[str, list[str]]]:
+    "The prebuilt front end, where JupyterLab looks for it."
+    built = Path("mlops_nb/labextension")
+    found: dict[Path, list[str]] = {}
+    for path in sorted(path for path in built.rglob("*") if path.is_file()):
+        found.setdefault(path.parent.relative_to(built), []).append(str(path))
+    return [
+        ((Path("share/jupyter/labextensions/mlops-nb") / folder).as_posix(), paths)
+        for folder, paths in found.items()
+    ]
+
+
 class BuildWithData(build_py):
     "An editable install lays down the data files too, which setuptools leaves out."
 
@@ -42,11 +54,15 @@ setup(
     keywords=cfg["keywords"].split(),
     classifiers=lines("classifiers"),
     packages=find_packages(include=["mlops_nb", "mlops_nb.*"]),
-    package_data={"mlops_nb.selection": ["encoder.onnx"]},
+    package_data={
+        "mlops_nb": ["labextension/package.json"],  # says what the front end was built from
+        "mlops_nb.selection": ["encoder.onnx"],
+    },
     data_files=[
         ("share/mlops_nb/templates", [str(p) for p in Path("templates").glob("*.ipynb")]),
         ("share/jupyter/kernels/mlops-nb", ["kernelspec/kernel.json"]),
         ("etc/jupyter/jupyter_server_config.d", ["jupyter-config/mlops_nb.json"]),
+        *labextension(),
     ],
     cmdclass={"build_py": BuildWithData},
     install_requires=lines("requirements"),
