@@ -6,10 +6,14 @@
 __all__ = ['MlopsNb']
 
 # %% ../../nbs/17z_lab_app.ipynb #d45cb3f4
+import asyncio
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 
+from .events import CHANGED, SCHEMA, Watcher, watch
 from .handlers import handlers
 from .here import Here
 from .place import Place
@@ -23,9 +27,29 @@ class MlopsNb(ExtensionApp):
     load_other_extensions = True
 
     def initialize_settings(self) -> None:
-        "Where it works."
+        "Where it works, and what it tells."
         self.here = Here(Place(Path(self.serverapp.root_dir).expanduser().resolve()))
+        self.serverapp.event_logger.register_event_schema(SCHEMA)
 
     def initialize_handlers(self) -> None:
         "What it answers."
         self.handlers.extend(handlers(self.here))
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        "Called when the server answers already."
+        watcher = Watcher(self.here, self.failed)
+        self.watching = asyncio.create_task(watch(watcher, self.emit, nudge=self.here.nudge))
+
+    def emit(self, event: dict[str, Any]) -> None:
+        "Tell every page that listens."
+        self.serverapp.event_logger.emit(schema_id=CHANGED, data=event)
+
+    def failed(self, what: str, err: Exception) -> None:
+        "Note what cannot be looked at, and is left out from then on."
+        self.log.warning("mlops-nb cannot look at %s and leaves it out: %r", what, err)
+
+    async def stop_extension(self) -> None:
+        "End with the server; jobs and runs go on."
+        self.watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.watching

@@ -10,15 +10,19 @@ import asyncio
 import importlib
 import json
 import platform
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import mlops_nb
+from ..jobs import stop_job
+from .jobs import Jobs, begin, resume
 from .notebooks import copied, form_of, offered
 from .place import Place
 from .routes import Route
 from .runs import Runs, step_log
+from ..pipeline.runs import ask_to_stop
 
 # %% ../../nbs/17h_lab_here.ipynb #ba7163f7
 class Here:
@@ -27,6 +31,8 @@ class Here:
     def __init__(self, place: Place):
         self.place = place
         self.known = Runs(place)
+        self.known_jobs = Jobs()
+        self.nudge = asyncio.Event()  # set when something was begun here
 
     async def answer(self, route: Route, given: dict[str, Any], *, by: str) -> Any:
         "The answer of a route, as plain JSON."
@@ -35,7 +41,10 @@ class Here:
         given = given | ({"by": by} if route.by else {})
         module, _, name = route.call.partition(":")
         if module == "here":
-            return await asyncio.to_thread(getattr(self, name), **given)
+            answer = await asyncio.to_thread(getattr(self, name), **given)
+            if route.method == "POST":
+                self.nudge.set()
+            return answer
         return getattr(importlib.import_module(f"mlops_nb.lab.{module}"), name)(**given)
 
     def runs(self) -> list[dict[str, Any]]:
@@ -45,6 +54,32 @@ class Here:
     def log(self, id: str, step: str) -> dict[str, Any]:
         "What a step said."
         return step_log(self.place, self.place.found(), id, step)
+
+    def cancel(self, id: str, *, by: str) -> dict[str, Any]:
+        "Ask a run to stop."
+        ws = self.place.found()
+        self.known.look(ws, id)
+        ask_to_stop(ws, id, by=by)
+        return self.known.look(ws, id)
+
+    def resume(self, id: str, *, by: str) -> dict[str, Any]:
+        "Go on with a run."
+        return resume(self.place, id, by=by)
+
+    def jobs(self, id: str | None = None) -> list[dict[str, Any]]:
+        "Jobs, or one."
+        ws = self.place.found()
+        return [self.known_jobs.look(ws, id)] if id else self.known_jobs.newest(ws)
+
+    def begin(self, verb: str, arguments: dict[str, Any], *, by: str) -> dict[str, Any]:
+        "Begin a job."
+        return begin(self.place, verb, arguments, by=by)
+
+    def stop_job(self, id: str, *, by: str) -> dict[str, Any]:
+        "Ask a job to stop."
+        ws = self.place.found()
+        self.known_jobs.look(ws, id)
+        return asdict(stop_job(ws, id, by=by))
 
     def schema(self, notebook: str) -> dict[str, Any]:
         "What a notebook takes and hands on."
@@ -61,13 +96,13 @@ class Here:
     def status(self, *, by: str) -> dict[str, Any]:
         "What this server works on."
         ws = self.place.workspace()
-        going = [] if ws is None else self.known.newest(ws)
+        going = [] if ws is None else self.known.newest(ws) + self.known_jobs.newest(ws)
         return {
             "version": mlops_nb.__version__,
             "build": built_from(),
             "workspace": None if ws is None else str(ws.root),
             "actor": by,
-            "running": sum(one["status"] == "running" for one in going),
+            "running": sum(one["status"] == "running" and not one.get("run") for one in going),
             "alerts": 0 if ws is None else None,
             "devices": devices(),
         }

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import __version__
 from mlops_nb.lab.shapes import (
+    FREE,
     SHAPES,
     TEXT,
     Shape,
@@ -46,6 +47,17 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "runs", "The newest runs, newest first.", "here:runs", many(ref("RunState")), absent=[]),
     Route("GET", "runs/log", "The end of what a step said.", "here:log", ref("Log"),
           query={"id": TEXT, "step": TEXT}, needed=("id", "step")),
+    Route("POST", "runs/cancel", "Ask a run to stop, whoever began it; it ends soon.",
+          "here:cancel", ref("RunState"), body=fields({"id": TEXT}), action="execute", by=True),
+    Route("POST", "runs/resume", "Go on with a run that failed or was stopped, as a job.",
+          "here:resume", ref("Job"), body=fields({"id": TEXT}), action="execute", by=True,
+          status=202),
+    Route("GET", "jobs", "Jobs that go on and the newest that ended, newest first; or one.",
+          "here:jobs", many(ref("Job")), query={"id": TEXT}, absent=[]),
+    Route("POST", "jobs", "Begin long work in a process of its own.", "here:begin", ref("Job"),
+          body=fields({"verb": TEXT, "arguments": FREE}), action="execute", by=True, status=202),
+    Route("POST", "jobs/stop", "Ask a job to stop, whoever began it; it ends soon.",
+          "here:stop_job", ref("Job"), body=fields({"id": TEXT}), action="execute", by=True),
     Route("GET", "schema", "What a notebook takes and hands on.", "here:schema", ref("Form"),
           query={"notebook": TEXT}, needed=("notebook",)),
     Route("GET", "templates", "The notebooks to begin from.", "here:templates",

@@ -72,7 +72,12 @@ class Runs:
         for path in paths[:NEWEST]:
             try:
                 found.append(self.look(ws, f"run:{path.parent.name}"))
-            except NotHere:  # removed meanwhile, or half a copy
+            except (
+                NotHere,
+                ValueError,
+                TypeError,
+                KeyError,
+            ):  # removed meanwhile, or no run of ours
                 continue
         return sorted(found, key=lambda one: one["began_at"], reverse=True)
 

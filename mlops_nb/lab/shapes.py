@@ -66,6 +66,13 @@ _RUN = fields({
     "ended_at": some(TIME), "stop_by": some(TEXT), "steps": many(_STEP), "lines": COUNT,
 })  # fmt: skip
 
+_JOB = fields({
+    "id": TEXT, "verb": TEXT, "arguments": FREE, "by": TEXT, "began_at": TIME,
+    "status": one_of("running", "done", "failed", "stopped"), "ended_at": some(TIME),
+    "done": COUNT, "total": some(COUNT), "said": TEXT, "result": some(FREE), "error": some(TEXT),
+    "run": some(TEXT), "process": {"type": "array"}, "stopped_by": TEXT,
+})  # fmt: skip
+
 _LOG = fields({"text": TEXT, "notebook": some(TEXT)})
 
 # %% ../../nbs/17f_lab_shapes.ipynb #f4235f89
@@ -80,7 +87,7 @@ _PROBLEM = fields({"message": TEXT, "kind": TEXT})
 
 # %% ../../nbs/17f_lab_shapes.ipynb #382e313d
 SHAPES: dict[str, Shape] = {
-    "Status": _STATUS, "RunState": _RUN, "Log": _LOG, "Form": _FORM, "Template": _TEMPLATE,
+    "Status": _STATUS, "RunState": _RUN, "Job": _JOB, "Log": _LOG, "Form": _FORM, "Template": _TEMPLATE,
     "Copied": fields({"path": TEXT}), "Problem": _PROBLEM,
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ from .keys import own_code
 from .notebook import code_cells, declared, nearest, parameter_faults
 from .origins import contents
 from .running import new_run, run
-from .runs import Run, folder_of, load_plan, load_run
+from .runs import Run, ask_to_stop, folder_of, load_plan, load_run
 from .steps import Step
 from ..workspace import PipelineError, Workspace, get_blob, write_atomic
 
@@ -202,12 +202,7 @@ def cancel(
     timeout_s: float = 60.0,  # how long to wait for its end
 ) -> Run:  # as it ended
     "End a run, whoever began it; raises PipelineError where it has ended already, or does not end."
-    going = load_run(ws, run_id)
-    if going.status != "running":
-        raise PipelineError(
-            f"{run_id} has ended already: {going.status}. There is nothing to cancel."
-        )
-    write_atomic(folder_of(ws, run_id) / "stop", by or ws.actor)
+    going = ask_to_stop(ws, run_id, by=by)
     until = time.monotonic() + timeout_s
     while (now := load_run(ws, run_id)).status == "running":
         if time.monotonic() > until:

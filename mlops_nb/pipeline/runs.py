@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['StepRun', 'Run', 'StepFailed', 'plan_to_json', 'plan_from_json', 'now', 'folder_of', 'begin', 'write_state', 'tell',
-           'load_run', 'is_alive', 'load_plan', 'runs', 'find_run', 'events', 'cached', 'keep', 'parts_before']
+           'load_run', 'is_alive', 'load_plan', 'runs', 'ask_to_stop', 'find_run', 'events', 'cached', 'keep',
+           'parts_before']
 
 # %% ../../nbs/07cc_pipeline_runs.ipynb #d7d1a4b4
 import json
@@ -187,6 +188,22 @@ def runs(ws: Workspace) -> tuple[Run, ...]:
     "Every run this workspace has, the newest first."
     found = [load_run(ws, f"run:{p.parent.name}") for p in ws.path("runs").glob("*/run.json")]
     return tuple(sorted(found, key=lambda run: run.began_at, reverse=True))
+
+
+def ask_to_stop(
+    ws: Workspace,
+    run_id: str,  # `run:<32 hex>`
+    *,
+    by: str | None = None,  # who asks; default: the workspace's actor
+) -> Run:  # as it was
+    "Ask a run to end, whoever began it, and do not wait; raises PipelineError where it has ended."
+    going = load_run(ws, run_id)
+    if going.status != "running":
+        raise PipelineError(
+            f"{run_id} has ended already: {going.status}. There is nothing to cancel."
+        )
+    write_atomic(folder_of(ws, run_id) / "stop", by or ws.actor)
+    return going
 
 
 def find_run(
