@@ -70,6 +70,43 @@ class _Folder:
         self._seen.update(found)
         return found
 
+# %% ../../nbs/17j_lab_events.ipynb #f461a752
+class _Going:
+    "Runs, or jobs: those whose state can change."
+
+    def __init__(self, topic: str, look: Callable, failed: Callable[[str, Exception], None]):
+        self.topic, self._look, self._failed = topic, look, failed
+        self._folder: _Folder | None = None
+        self.live: dict[str, dict[str, Any] | None] = {}  # id -> the state that was told last
+
+    def news(self, ws: Workspace, *, quiet: bool) -> list[dict[str, Any]]:
+        "Events for states that are others than were told last; what ended is no news if quiet."
+        self._folder = self._folder or _Folder(ws.root / f"{self.topic}s")
+        self.live |= {f"{self.topic}:{name}": None for name in self._folder.new()}
+        told = []
+        for name, before in list(self.live.items()):
+            if (state := self._state(ws, name)) is None:
+                continue
+            ended = state["status"] != "running"
+            if state != before and not (ended and quiet):
+                told.append({"topic": self.topic, "id": name, "state": cut(state)})
+            self.live[name] = state
+            if ended:
+                del self.live[name]
+        return told
+
+    def _state(self, ws: Workspace, name: str) -> dict[str, Any] | None:
+        "The state now; None if there is none to tell."
+        try:
+            return self._look(ws, name)
+        except NotHere:  # is being made, or was removed
+            if not (self._folder.path / name.partition(":")[2]).exists():
+                del self.live[name]
+        except Exception as err:  # noqa: BLE001  # one odd file does not end all events
+            self._failed(name, err)
+            del self.live[name]
+        return None
+
 # %% ../../nbs/17j_lab_events.ipynb #61ca119f
 _EVERY_S = {"ledger": 1.0, "staging": 2.0}  # at the most
 
@@ -94,49 +131,24 @@ class Watcher:
     "What changed in a workspace since the last look; looked at by one thread at a time."
 
     def __init__(self, here: Here, failed: Callable[[str, Exception], None]):
-        self.here, self._failed = here, failed  # gets what cannot be looked at, and why
-        self._folders: dict[str, _Folder] = {}
-        self._live: dict[tuple[str, str], Any] = {}  # (topic, id) -> the state that was told last
+        self.here = here
+        looks = {"run": here.known.look, "job": here.known_jobs.look}
+        self._going = [_Going(topic, look, failed) for topic, look in looks.items()]
         self._prints: dict[str, tuple[float, Any]] = {}  # what -> when it was told, and its files
         self._quiet = True  # what ended before the first look is no news
 
     @property
     def busy(self) -> bool:
         "Does anything go on?"
-        return bool(self._live)
+        return any(one.live for one in self._going)
 
     def look(self) -> list[dict[str, Any]]:
         "The events that are to be told now."
         told, ws = [], self.here.place.workspace()
         if ws is not None:
-            told += self._states(ws, "run", self.here.known.look)
-            told += self._states(ws, "job", self.here.known_jobs.look)
+            told += [event for one in self._going for event in one.news(ws, quiet=self._quiet)]
             told += [_section(topic) for topic in self._sections(ws)]
         self._quiet = False
-        return told
-
-    def _states(self, ws: Workspace, topic: str, look: Callable) -> list[dict[str, Any]]:
-        "Runs or jobs whose state is another one than was told last."
-        folder = self._folders.setdefault(topic, _Folder(ws.root / f"{topic}s"))
-        self._live |= {(topic, f"{topic}:{name}"): None for name in folder.new()}
-        told = []
-        for key, before in [one for one in self._live.items() if one[0][0] == topic]:
-            try:
-                state = look(ws, key[1])
-            except NotHere:  # is being made, or was removed
-                if not (folder.path / key[1].partition(":")[2]).exists():
-                    del self._live[key]
-                continue
-            except Exception as err:  # noqa: BLE001  # one odd file does not end all events
-                self._failed(key[1], err)
-                del self._live[key]
-                continue
-            ended = state["status"] != "running"
-            if state != before and not (ended and self._quiet):
-                told.append({"topic": topic, "id": key[1], "state": cut(state)})
-            self._live[key] = state
-            if ended:
-                del self._live[key]
         return told
 
     def _sections(self, ws: Workspace) -> list[str]:

@@ -28,7 +28,7 @@ class Route:
     method: str  # GET or POST
     path: str  # below `<base_url>mlops-nb/`
     does: str  # in a sentence
-    call: str  # `module:function` of this package that answers
+    call: str  # function of lab.here that answers
     answer: Shape = field(hash=False)
     query: dict[str, Shape] = field(default_factory=dict, hash=False)  # of GET; all are text
     needed: tuple[str, ...] = ()  # of the query
@@ -41,28 +41,28 @@ class Route:
 
 # %% ../../nbs/17g_lab_routes.ipynb #121fa535
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "openapi.json", "This document.", "routes:document", {"type": "object"}),
-    Route("GET", "status", "What this server works on, and how busy it is.", "here:status",
+    Route("GET", "openapi.json", "This document.", "openapi", {"type": "object"}),
+    Route("GET", "status", "What this server works on, and how busy it is.", "status",
           ref("Status"), by=True),
-    Route("GET", "runs", "The newest runs, newest first.", "here:runs", many(ref("RunState")), absent=[]),
-    Route("GET", "runs/log", "The end of what a step said.", "here:log", ref("Log"),
+    Route("GET", "runs", "The newest runs, newest first.", "runs", many(ref("RunState")), absent=[]),
+    Route("GET", "runs/log", "The end of what a step said.", "log", ref("Log"),
           query={"id": TEXT, "step": TEXT}, needed=("id", "step")),
     Route("POST", "runs/cancel", "Ask a run to stop, whoever began it; it ends soon.",
-          "here:cancel", ref("RunState"), body=fields({"id": TEXT}), action="execute", by=True),
+          "cancel", ref("RunState"), body=fields({"id": TEXT}), action="execute", by=True),
     Route("POST", "runs/resume", "Go on with a run that failed or was stopped, as a job.",
-          "here:resume", ref("Job"), body=fields({"id": TEXT}), action="execute", by=True,
+          "resume", ref("Job"), body=fields({"id": TEXT}), action="execute", by=True,
           status=202),
     Route("GET", "jobs", "Jobs that go on and the newest that ended, newest first; or one.",
-          "here:jobs", many(ref("Job")), query={"id": TEXT}, absent=[]),
-    Route("POST", "jobs", "Begin long work in a process of its own.", "here:begin", ref("Job"),
+          "jobs", many(ref("Job")), query={"id": TEXT}, absent=[]),
+    Route("POST", "jobs", "Begin long work in a process of its own.", "begin", ref("Job"),
           body=fields({"verb": TEXT, "arguments": FREE}), action="execute", by=True, status=202),
     Route("POST", "jobs/stop", "Ask a job to stop, whoever began it; it ends soon.",
-          "here:stop_job", ref("Job"), body=fields({"id": TEXT}), action="execute", by=True),
-    Route("GET", "schema", "What a notebook takes and hands on.", "here:schema", ref("Form"),
+          "stop", ref("Job"), body=fields({"id": TEXT}), action="execute", by=True),
+    Route("GET", "schema", "What a notebook takes and hands on.", "schema", ref("Form"),
           query={"notebook": TEXT}, needed=("notebook",)),
-    Route("GET", "templates", "The notebooks to begin from.", "here:templates",
+    Route("GET", "templates", "The notebooks to begin from.", "templates",
           many(ref("Template"))),
-    Route("POST", "templates", "Copy a template; nothing is overwritten.", "here:copy_template",
+    Route("POST", "templates", "Copy a template; nothing is overwritten.", "copy_template",
           ref("Copied"), body=fields({"name": TEXT, "path": TEXT}), action="write"),
 )  # fmt: skip
 
