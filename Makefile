@@ -4,13 +4,14 @@ BIN := .venv/bin
 UV := .uv/bin/uv
 READY := .venv/.ready
 KUBEFLOW := .kubeflow/.ready
+BROWSER := .venv/.browser
 # Bytecode is written at first import, once: without it every kernel start compiles torch again.
 export PYTHONDONTWRITEBYTECODE :=
 export UV_PYTHON_DOWNLOADS := never
 # What kernels are forked from ends soon after a test; for a person it stays for a quarter of an hour.
-test nbs tests: export MLOPS_NB_KERNEL_IDLE_S := 60
+test nbs tests ui: export MLOPS_NB_KERNEL_IDLE_S := 60
 
-.PHONY: help setup kubeflow demo test check lint nbs tests readme templates lab labextension docs lock export clean
+.PHONY: help setup kubeflow demo test check lint nbs tests ui readme templates lab labextension docs lock export clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -40,7 +41,7 @@ $(KUBEFLOW): tests/kubeflow.lock $(READY)
 demo: $(READY)   ## the main job, on rendered road scenes: camera images to a watched model
 	$(BIN)/mlops-nb --workspace demo-workspace demo $(ARGS)
 
-test: check nbs tests  ## everything CI runs
+test: check nbs tests ui  ## everything CI runs
 
 check: $(READY)  ## generated files and README agree with the notebooks; lint and format
 	$(BIN)/python tests/check_export.py
@@ -51,6 +52,14 @@ nbs: $(READY)    ## every cell of every library notebook
 
 tests: $(READY) $(KUBEFLOW)  ## properties, failures, walks, doors
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+ui: $(READY) $(BROWSER)  ## JupyterLab, clicked through in a real browser
+	$(BIN)/python -m pytest tests/ui -p no:xdist $(ARGS)
+
+$(BROWSER): $(READY)
+	command -v chromium || { test "$$(id -u)" = 0 && command -v apt-get && apt-get update --quiet \
+	    && apt-get install --quiet --yes chromium; } || $(BIN)/playwright install chromium
+	touch $@
 
 lab: $(READY)    ## JupyterLab on the notebooks
 	MLOPS_NB_WORKSPACE="$${MLOPS_NB_WORKSPACE:-$(CURDIR)/demo-workspace}" $(BIN)/jupyter lab \
