@@ -233,11 +233,57 @@ def _deploy(ws: Workspace, say: Say, by: str, *, ref: str, name: str = "staging"
     say(said=f"{name} answers at {got.url}", done=2)
     return {"name": got.name, "url": got.url, "bundle": got.bundle_id}
 
+# %% ../nbs/14e_jobs.ipynb #a1b2c3d4
+def _judge(
+    ws: Workspace,
+    say: Say,
+    by: str,
+    *,
+    bundle: str,
+    data: str,  # a version, such as signs@v2
+    champion: str = "",  # bundle it would replace; default: what its model has in staging
+    policy: dict[str, Any] | None = None,  # fields of `Policy`; default: its own
+) -> dict[str, Any]:
+    "Evaluate a model, beside the one it would replace, and put the gate's decision on record."
+    from mlops_nb.evaluate import Policy, judge
+    from mlops_nb.pipeline import Step, run, template
+    from mlops_nb.pipeline.running import new_run
 
+    asked, champion = Policy.from_dict(policy or {}), champion or _in_staging(ws, bundle)
+    judged = {"evaluate": bundle} | ({"evaluate-champion": champion} if champion else {})
+    steps = [
+        Step(name, template("evaluate"), {"bundle": one, "data": data})
+        for name, one in judged.items()
+    ]
+    begun = new_run(steps, by=by)
+    say(run=begun.id)
+    done = run(ws, steps, begun=begun, by=by, progress=_telling(say))
+    made = [done[name].outputs for name in judged]
+    decision = judge(ws, *made, policy=asked, by=by)
+    say(said=f"{decision.verdict}: {decision.reasons[0]}")
+    answer = {
+        "decision": decision.id,
+        "verdict": decision.verdict,
+        "reasons": list(decision.reasons),
+    }
+    return answer | {"champion": champion or None, "report": made[0]["report"], "run": done.id}
+
+
+def _in_staging(ws: Workspace, bundle: str) -> str:
+    "The bundle that the model of this one has in staging; empty where that is none, or itself."
+    from mlops_nb.registry import models
+
+    known = models(ws)
+    names = {one.name for one in known if one.bundle_id == bundle}
+    held = [one.bundle_id for one in known if one.name in names and "staging" in one.aliases]
+    return next((one for one in held if one != bundle), "")
+
+# %% ../nbs/14e_jobs.ipynb #a1b2c3d5
 VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "validate": _validate,
     "run": _run,
     "resume": _resume,
+    "judge": _judge,
     "register": _register,
     "deploy": _deploy,
 }

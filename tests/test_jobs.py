@@ -64,6 +64,9 @@ def test_a_notebook_is_run_and_followed_from_anywhere(ws, tmp_path):
 def test_what_fails_says_so_in_the_words_of_the_verb(ws, tmp_path):
     job = ended(ws, start(ws, "validate", {"ref": "signs"}))
     assert job.status == "failed" and "There is no dataset 'signs'" in job.error
+    asked = {"bundle": f"bundle:{'0' * 64}", "data": "signs@v1", "policy": {"min_acuracy": 0.5}}
+    job = ended(ws, start(ws, "judge", asked))
+    assert job.status == "failed" and "Did you mean 'min_accuracy'" in job.error
     page = write(tmp_path / "area.ipynb", "side: int = 2", "pass")
     job = ended(ws, start(ws, "run", {"notebook": str(page), "parameters": {"sides": 3}}))
     assert job.status == "failed" and "did you mean" in job.error

@@ -175,28 +175,15 @@ def learn(play: Play, model: str, ref: str, champion: str | None = None) -> obje
 # %% ../../nbs/14c_demo_acts.ipynb #1930f83e
 def decide(play: Play, learnt, policy, champion: str | None):
     "The gate's decision about what `learn` made, recorded."
-    from mlops_nb.evaluate import Report, compare, gate
-    from mlops_nb.ledger import done as recorded
-    from mlops_nb.ledger import record
+    from mlops_nb.evaluate import Report, decisions, judge
 
     ws, made = play.ws, learnt["evaluate"].outputs
+    old = learnt["evaluate-champion"].outputs if champion else None
+    report = Report.from_json(get_blob(ws, made["report"]).decode())
     with play.stage("gate") as note:
-        report = Report.from_json(get_blob(ws, made["report"]).decode())
-        baseline, comparison, inputs = None, None, [made["report"]]
-        if champion:
-            old = learnt["evaluate-champion"].outputs
-            baseline = Report.from_json(get_blob(ws, old["report"]).decode())
-            pair = [_table(ws, each["predictions"]) for each in (made, old)]
-            names = {"candidate_id": report.model, "baseline_id": baseline.model}
-            comparison = compare(*pair, slices=play.slices, **names)
-            inputs.append(old["report"])
-        decision = gate(report, baseline, policy, comparison=comparison)
-        facts = {"decision": decision.id, "verdict": decision.verdict}
-        note["repeated"] = recorded(ws, "gate", inputs=inputs, facts=facts) is not None
-        if not note["repeated"]:
-            blob = put_blob(ws, decision.to_json().encode())
-            facts |= {"labels": {decision.id: decision.verdict, blob: "the decision's JSON"}}
-            record(ws, "gate", by=AUTHOR, inputs=inputs, outputs=[decision.id, blob], facts=facts)
+        before = decisions(ws, report.model)
+        decision = judge(ws, made, old, policy=policy, slices=play.slices, by=AUTHOR)
+        note["repeated"] = decision in before
         note["said"] = f"{decision.verdict}: {decision.reasons[0]}"
     if not decision.passed:
         raise MlopsError(

@@ -1,6 +1,7 @@
 "A report per slice with intervals, two models compared, and a gate that can say what is missing."
 
 from mlops_nb.evaluate.decision import VERDICTS, Decision, Policy, Requirement, gate
+from mlops_nb.evaluate.judging import decisions, judge
 from mlops_nb.evaluate.report import (
     Comparison,
     Report,
@@ -20,6 +21,8 @@ __all__ = [
     "Slice",
     "SliceDifference",
     "compare",
+    "decisions",
     "evaluate",
     "gate",
+    "judge",
 ]
