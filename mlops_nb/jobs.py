@@ -391,7 +391,7 @@ def main() -> None:
     "Entry of the process: the id of the job; the workspace and its settings are in the environment."
     ws = open_workspace(create=False)
     job = load_job(ws, sys.argv[1])
-    state = _State(ws, replace(job, process=(platform.node(), os.getpid())))
+    state = _State(ws, replace(job, process=(platform.node(), os.getpid()), said="begun"))
 
     def stop(*_) -> None:
         raise _Stopped
