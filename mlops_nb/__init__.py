@@ -36,6 +36,7 @@ _ROOMS = {
     "monitor": "Reference WatchPolicy Watch Alert reference watch monitor page acknowledge outside_rules",
     "evidence": "Section report Verdict reproduce",
     "demo": "demo",
+    "widgets": ("Panel validate_panel train_panel register_panel deploy_panel"),
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__, submod_attrs={room: names.split() for room, names in _ROOMS.items()}
