@@ -1,0 +1,79 @@
+import { Notification } from '@jupyterlab/apputils';
+
+import { text, type Fields } from '../reading';
+import type { IMlops } from '../tokens';
+
+/** One property of the JSON Schema of a question that this front end asks itself. */
+interface IProperty {
+  readonly title: string;
+  readonly description?: string;
+  readonly format?: string;
+  readonly choices?: readonly (string | { readonly id: string; readonly label: string })[];
+  readonly initial?: string;
+  readonly empty?: boolean;
+}
+
+/** The JSON Schema of a few texts; each must be answered unless it has an answer or may stay empty. */
+export function schemaOf(properties: Readonly<Record<string, IProperty>>): Fields {
+  const written = Object.entries(properties).map(([name, one]) => [
+    name,
+    {
+      type: 'string',
+      title: one.title,
+      description: one.description ?? '',
+      format: one.format,
+      default: one.initial,
+      ...(one.choices && {
+        enum: one.choices.map(choice => (typeof choice === 'string' ? choice : choice.id)),
+        labels: one.choices.map(choice => (typeof choice === 'string' ? choice : choice.label))
+      })
+    }
+  ]);
+  const required = Object.entries(properties).filter(([, one]) => !one.empty);
+  return { properties: Object.fromEntries(written), required: required.map(([name]) => name) };
+}
+
+/** Do something short; what goes wrong is told where all see it. */
+export async function attempt(what: () => Promise<unknown>): Promise<void> {
+  try {
+    await what();
+  } catch (problem) {
+    Notification.error(problem instanceof Error ? problem.message : String(problem), { autoClose: false });
+  }
+}
+
+/** References to data sets that can be meant, newest first. */
+export function knownRefs(model: IMlops): string[] {
+  const datasets = model.slot('datasets').value ?? [];
+  return datasets.flatMap(one => [
+    ...one.tags.map(tag => `${one.name}@${tag}`).reverse(),
+    ...one.branches.map(branch => `${one.name}@${branch.name}`)
+  ]);
+}
+
+/** Bundles that can be meant: of models, and of what runs and jobs made. */
+export function knownBundles(model: IMlops): string[] {
+  const made = (model.slot('runs').value ?? []).flatMap(run => run.steps.flatMap(step => bundlesIn(step.outputs)));
+  const named = (model.slot('models').value ?? []).flatMap(one => one.versions.map(version => version.bundle));
+  return [...new Set([...made, ...named])];
+}
+
+/** Ids of bundles among the outputs of a step. */
+export function bundlesIn(outputs: Fields): string[] {
+  return Object.values(outputs)
+    .map(text)
+    .filter(value => value.startsWith('bundle:'));
+}
+
+/** Models as they can be deployed: by alias first, then by version. */
+export function knownModels(model: IMlops): string[] {
+  return (model.slot('models').value ?? []).flatMap(one => [
+    ...new Set(one.versions.flatMap(version => version.aliases.map(alias => `${one.name}@${alias}`))),
+    ...one.versions.map(version => `${one.name}@${version.version}`)
+  ]);
+}
+
+/** Texts to offer in a form, by the format of the question. */
+export function offers(model: IMlops): Readonly<Record<string, readonly string[]>> {
+  return { DatasetRef: knownRefs(model), BundleId: knownBundles(model), ModelRef: knownModels(model) };
+}

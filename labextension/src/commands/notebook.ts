@@ -1,0 +1,230 @@
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { CommandRegistry } from '@lumino/commands';
+
+import { ask, type IAsk } from '../form/dialog';
+import { icons } from '../icons';
+import { sameNotebook } from '../merging';
+import { fields, text, type Fields } from '../reading';
+import type { IMlops } from '../tokens';
+import { bundlesIn, knownBundles, knownModels, knownRefs, offers, schemaOf } from './asking';
+import { Id } from './ids';
+
+/** What a person does with the notebook in front of them. */
+export function addNotebookCommands(
+  commands: CommandRegistry,
+  model: IMlops,
+  current: () => NotebookPanel | null
+): void {
+  const isEnabled = () => current() !== null;
+
+  commands.addCommand(Id.validate, {
+    label: 'Validate',
+    caption: 'Check the data set that this notebook takes, and put bad samples into quarantine',
+    icon: icons.check,
+    execute: async args => {
+      const panel = current();
+      const ref = text(args.ref) || (panel ? await refOf(model, panel) : '');
+      if (ref && args.ask !== true) {
+        await begun(ask_validate(model, ref), () => model.begin('validate', { ref }, pathOf(panel)));
+      } else {
+        await ask({
+          ...ask_validate(model, ref),
+          onSend: values => model.begin('validate', { ref: values.ref }, pathOf(panel))
+        });
+      }
+    }
+  });
+
+  commands.addCommand(Id.runStep, {
+    label: 'Run as step',
+    caption: 'Run this notebook as a step: with the parameters you set, in a process of its own, on record',
+    icon: icons.run,
+    isEnabled,
+    execute: () => withNotebook(current, panel => runNotebook(model, panel, false))
+  });
+
+  commands.addCommand(Id.train, {
+    label: 'Train',
+    caption: 'Run this notebook as a step on the device you choose',
+    icon: icons.train,
+    isEnabled,
+    execute: () => withNotebook(current, panel => runNotebook(model, panel, true))
+  });
+
+  commands.addCommand(Id.register, {
+    label: 'Register',
+    caption: 'Give what was trained a name and a version',
+    icon: icons.model,
+    execute: async args => {
+      model.want('models');
+      const panel = current();
+      await ask(registering(model, pathOf(panel), text(args.bundle)));
+    }
+  });
+
+  commands.addCommand(Id.deploy, {
+    label: 'Deploy to staging',
+    caption: 'Serve a registered model on this machine, and send it a first request',
+    icon: icons.deploy,
+    execute: async args => {
+      await model.refresh('models');
+      const refs = knownModels(model);
+      const named = text(args.ref);
+      const schema = schemaOf({
+        ref: {
+          title: 'Model',
+          description: 'a name with an alias or a version, such as signs@staging or signs@3',
+          format: 'ModelRef',
+          initial: named || refs[0]
+        },
+        name: { title: 'Deployment', description: 'where it answers from then on', initial: 'staging' }
+      });
+      await ask({
+        title: 'Deploy to staging',
+        about: 'The model is served on this machine; a deployment of the same name is replaced once the new one is healthy.',
+        schema,
+        send: 'Deploy',
+        all: true,
+        offers: { ModelRef: refs },
+        onSend: values => model.begin('deploy', values, pathOf(current()))
+      });
+    }
+  });
+}
+
+const pathOf = (panel: NotebookPanel | null) => panel?.context.path;
+
+async function withNotebook(
+  current: () => NotebookPanel | null,
+  work: (panel: NotebookPanel) => Promise<unknown>
+): Promise<void> {
+  const panel = current();
+  if (panel) {
+    await work(panel);
+  }
+}
+
+/** Begin at once; only where that is refused a form asks, and says why. */
+async function begun(form: IAsk, begin: () => Promise<unknown>): Promise<void> {
+  try {
+    await begin();
+  } catch (problem) {
+    await ask({ ...form, about: problem instanceof Error ? problem.message : String(problem) });
+  }
+}
+
+function ask_validate(model: IMlops, ref: string): IAsk {
+  const schema = schemaOf({
+    ref: {
+      title: 'Data set',
+      description: 'a name with a tag, branch or version, such as signs@v1',
+      format: 'DatasetRef',
+      initial: ref || knownRefs(model)[0]
+    }
+  });
+  return {
+    title: 'Validate a data set',
+    schema,
+    send: 'Validate',
+    all: true,
+    offers: offers(model),
+    onSend: values => model.begin('validate', values)
+  };
+}
+
+/** The data set that a notebook takes: as its parameters cell stands now, if it is saved; else ''. */
+async function refOf(model: IMlops, panel: NotebookPanel): Promise<string> {
+  try {
+    await saved(panel);
+    const { parameters, dataset } = await model.request.schema(panel.context.path);
+    if (!dataset) {
+      return '';
+    }
+    for (const one of Object.values(fields(parameters.properties))) {
+      const value = text(fields(one).default);
+      if (value.startsWith(`${dataset}@`)) {
+        return value;
+      }
+    }
+  } catch {
+    // no parameters, or a notebook that cannot be read: the form asks
+  }
+  return '';
+}
+
+async function saved(panel: NotebookPanel): Promise<void> {
+  if (panel.context.model.dirty) {
+    await panel.context.save();
+  }
+}
+
+async function runNotebook(model: IMlops, panel: NotebookPanel, train: boolean): Promise<void> {
+  const path = panel.context.path;
+  let schema: Fields = {};
+  let refused = '';
+  try {
+    await saved(panel);
+    schema = (await model.request.schema(path)).parameters;
+  } catch (problem) {
+    refused = problem instanceof Error ? problem.message : String(problem);
+  }
+  model.want('datasets');
+  const devices = model.slot('status').value?.devices ?? [];
+  const asked = train ? withDevice(schema, devices) : schema;
+  const title = train ? 'Train' : 'Run as step';
+  await ask({
+    title: `${title}: ${path.split('/').pop()}`,
+    about: refused || text(schema.description),
+    schema: asked,
+    send: train ? 'Train' : 'Run',
+    offers: offers(model),
+    onSend: values => {
+      if (refused) {
+        throw new Error(refused);
+      }
+      const { [DEVICE]: device, ...parameters } = values;
+      return model.begin('run', { notebook: path, parameters, ...(train ? { device } : {}) }, path);
+    }
+  });
+}
+
+const DEVICE = ' device'; // no parameter can be called so
+
+function withDevice(schema: Fields, devices: readonly { readonly id: string; readonly label: string }[]): Fields {
+  const known = devices.length ? devices : [{ id: 'cpu', label: 'CPU' }];
+  const best = known[known.length - 1]?.id; // graphics cards come after the processor
+  const own = schemaOf({
+    [DEVICE]: { title: 'Device', description: 'what computes', choices: known, initial: best }
+  });
+  return {
+    ...schema,
+    properties: { ...fields(own.properties), ...fields(schema.properties) },
+    required: [DEVICE, ...(Array.isArray(schema.required) ? schema.required : [])]
+  };
+}
+
+/** What can be registered from a notebook: what its runs made comes first. */
+function registering(model: IMlops, path: string | undefined, bundle: string): IAsk {
+  const runs = model.slot('runs').value ?? [];
+  const jobs = (model.slot('jobs').value ?? []).filter(
+    job => path !== undefined && sameNotebook(text(job.arguments.notebook), path)
+  );
+  const ours = jobs.flatMap(job => runs.filter(run => run.id === job.run));
+  const made = ours.flatMap(run => run.steps.flatMap(step => bundlesIn(step.outputs)));
+  const known = [...new Set([...(bundle ? [bundle] : []), ...made, ...knownBundles(model)])];
+  const job = jobs[0];
+  const named = text(fields(job?.arguments.parameters).name) || (model.slot('models').value?.[0]?.name ?? '');
+  const schema = schemaOf({
+    bundle: { title: 'Bundle', description: 'what a training step made', format: 'BundleId', initial: known[0] },
+    name: { title: 'Name', description: 'of the model; a new version of it is made', initial: named || 'signs' }
+  });
+  return {
+    title: 'Register a model',
+    about: known.length ? undefined : 'No run has made a bundle yet. Train first, or write the id of one.',
+    schema,
+    send: 'Register',
+    all: true,
+    offers: { BundleId: known },
+    onSend: values => model.begin('register', values, path)
+  };
+}

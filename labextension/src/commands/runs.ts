@@ -1,0 +1,113 @@
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+
+import { text } from '../reading';
+import type { IJob, IMlops } from '../tokens';
+import { attempt } from './asking';
+import { bundlesIn } from './asking';
+import { Id } from './ids';
+
+/** What is done about runs and jobs, whoever began them. */
+export function addRunCommands(app: JupyterFrontEnd, model: IMlops): void {
+  const { commands } = app;
+  const id = (args: { readonly id?: unknown }) => text(args.id);
+  const running = () => (model.slot('runs').value ?? []).find(run => run.status === 'running')?.id ?? '';
+  const broken = () => (model.slot('runs').value ?? []).find(run => ['failed', 'stopped'].includes(run.status))?.id ?? '';
+
+  commands.addCommand(Id.cancelRun, {
+    label: 'Cancel the newest run',
+    caption: 'Ask a run to stop; what it has done is kept',
+    isEnabled: args => (id(args) || running()) !== '',
+    execute: args =>
+      attempt(async () => {
+        await model.request.cancel(id(args) || running());
+        await model.refresh('runs');
+      })
+  });
+
+  commands.addCommand(Id.resumeRun, {
+    label: 'Resume the newest broken run',
+    caption: 'Go on with a run that failed or was stopped; what it has done is not done again',
+    isEnabled: args => (id(args) || broken()) !== '',
+    execute: args =>
+      attempt(async () => {
+        await model.request.resume(id(args) || broken());
+        await model.refresh('jobs');
+      })
+  });
+
+  commands.addCommand(Id.stopJob, {
+    label: 'Stop a job',
+    caption: 'Ask long work to stop',
+    isVisible: args => id(args) !== '',
+    isEnabled: args => id(args) !== '',
+    execute: args =>
+      attempt(async () => {
+        await model.request.stopJob(id(args));
+        await model.refresh('jobs');
+      })
+  });
+
+  commands.addCommand(Id.openNotebook, {
+    label: 'Open the executed notebook',
+    isVisible: args => text(args.path) !== '',
+    isEnabled: args => text(args.path) !== '',
+    execute: args => openFile(app, text(args.path))
+  });
+}
+
+/** Open a file of the server; where JupyterLab cannot reach it, say where it is. */
+export async function openFile(app: JupyterFrontEnd, path: string): Promise<void> {
+  try {
+    if (path.startsWith('/')) {
+      throw new Error('It lies outside of the folder that JupyterLab serves.');
+    }
+    await app.commands.execute('docmanager:open', { path });
+  } catch (problem) {
+    await showDialog({
+      title: 'This file cannot be opened here',
+      body: `${problem instanceof Error ? problem.message : String(problem)} It is on the server at: ${path}`,
+      buttons: [Dialog.okButton({ label: 'Close' })]
+    });
+  }
+}
+
+const DONE: Readonly<Record<string, string>> = {
+  validate: 'Validated',
+  run: 'Ran',
+  resume: 'Resumed',
+  register: 'Registered',
+  deploy: 'Deployed'
+};
+
+/** What a job works on, in a few words. */
+export function subjectOf(job: IJob): string {
+  const { ref, notebook, run, name, bundle } = job.arguments;
+  const path = text(notebook);
+  return path.split('/').pop() || text(ref) || text(name) || text(run) || text(bundle);
+}
+
+/** Tell how a job ended that this person began, with the next step one click away. */
+export function tellEnd(app: JupyterFrontEnd, model: IMlops, job: IJob): void {
+  if (job.by !== model.slot('status').value?.actor || job.verb === 'browse') {
+    return;
+  }
+  const show = { label: 'Show', callback: () => void app.commands.execute(Id.panel, { section: 'runs' }) };
+  const subject = subjectOf(job);
+  if (job.status === 'failed') {
+    Notification.error(`${job.verb} of ${subject} failed. ${job.error.slice(0, 400)}`, {
+      autoClose: false,
+      actions: [show]
+    });
+  } else if (job.status === 'stopped') {
+    Notification.warning(`${job.verb} of ${subject} was stopped.`, { actions: [show] });
+  } else {
+    const said = job.said ? `: ${job.said}` : '.';
+    const bundle = bundlesIn(job.result ?? {})[0];
+    const next =
+      job.verb === 'register'
+        ? [{ label: 'Propose', callback: () => void app.commands.execute(Id.propose, bundle ? { bundle } : {}) }]
+        : [];
+    Notification.success(`${DONE[job.verb] ?? job.verb} ${subject}${said}`, { autoClose: 8000, actions: [...next, show] });
+  }
+}

@@ -1,0 +1,59 @@
+import type { IJob, IRunState } from './tokens';
+
+/** Whether `next` tells more than `known`: events and snapshots may cross on their way. */
+export function newerRun(known: IRunState | undefined, next: IRunState): boolean {
+  return known === undefined || next.lines >= known.lines;
+}
+
+const rank = (job: IJob) => (job.status === 'running' ? 0 : 1);
+
+/** A job that ended never goes on, and its work only grows. */
+export function newerJob(known: IJob | undefined, next: IJob): boolean {
+  if (known === undefined || rank(next) !== rank(known)) {
+    return known === undefined || rank(next) > rank(known);
+  }
+  return next.run !== known.run ? next.run !== '' : next.total !== known.total || next.done >= known.done;
+}
+
+/** Lists, newest first, with one entry replaced or added. */
+export function placed<T extends { readonly id: string; readonly began_at: string }>(
+  known: readonly T[],
+  next: T,
+  newer: (known: T | undefined, next: T) => boolean
+): readonly T[] {
+  const before = known.find(one => one.id === next.id);
+  if (!newer(before, next)) {
+    return known;
+  }
+  if (before) {
+    return known.map(one => (one === before ? next : one));
+  }
+  return [next, ...known].sort((a, b) => b.began_at.localeCompare(a.began_at));
+}
+
+/** A snapshot, in which what is known better from events is kept, and what began after it was taken. */
+export function merged<T extends { readonly id: string; readonly began_at: string }>(
+  known: readonly T[],
+  snapshot: readonly T[],
+  newer: (known: T | undefined, next: T) => boolean
+): readonly T[] {
+  const before = new Map(known.map(one => [one.id, one]));
+  const kept = snapshot.map(next => {
+    const old = before.get(next.id);
+    before.delete(next.id);
+    return old !== undefined && !newer(old, next) ? old : next;
+  });
+  const newest = snapshot[0]?.began_at ?? '';
+  return [...[...before.values()].filter(one => one.began_at > newest), ...kept];
+}
+
+/** Does an absolute path on the server name the notebook that JupyterLab calls `path`? */
+export function sameNotebook(absolute: string, path: string): boolean {
+  const plain = path.replace(/^[^/]*:/, ''); // a drive such as `RTC:` comes first
+  return absolute === plain || absolute.endsWith(`/${plain}`);
+}
+
+/** What a job or a run says of its share, in [0, 1]; null where it is not known. */
+export function share(done: number, total: number | null): number | null {
+  return total ? Math.min(1, done / total) : null;
+}

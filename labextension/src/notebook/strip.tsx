@@ -1,0 +1,122 @@
+import { ReactWidget } from '@jupyterlab/ui-components';
+import * as React from 'react';
+
+import { bundlesIn } from '../commands/asking';
+import { Id } from '../commands/ids';
+import { subjectOf } from '../commands/runs';
+import { Act, Badge, Problem, Progress, useSlot, type IEnv } from '../parts';
+import type { IJob, IRunState } from '../tokens';
+
+interface IStripProps extends IEnv {
+  readonly path: () => string;
+}
+
+/** What goes on for the notebook below: where the person is looking, spoken politely. */
+export class Strip extends ReactWidget {
+  constructor(private readonly _props: IStripProps) {
+    super();
+    this.addClass('mlops-Strip');
+    this._props.model.changed.connect(this._fit, this);
+    this._fit();
+  }
+
+  dispose(): void {
+    this._props.model.changed.disconnect(this._fit, this);
+    super.dispose();
+  }
+
+  render(): JSX.Element {
+    return <Work {...this._props} />;
+  }
+
+  /** It takes no room while there is nothing to say. */
+  private _fit(): void {
+    this.setHidden(this._props.model.workOf(this._props.path()) === null);
+    this.update();
+  }
+}
+
+function Work({ model, commands, path }: IStripProps): JSX.Element | null {
+  useSlot(model, 'jobs');
+  const runs = useSlot(model, 'runs').value ?? [];
+  const job = model.workOf(path());
+  if (!job) {
+    return null;
+  }
+  const run = runs.find(one => one.id === job.run);
+  const going = job.status === 'running';
+  const name = `${job.verb} ${subjectOf(job)}`;
+  const { done, total } = shareOf(job, run);
+  return (
+    <div data-testid="mlops-strip" role="group" aria-label={`Progress of ${name}`}>
+      <div className="mlops-Strip-line">
+        <strong>{name}</strong>
+        <Badge says={job.status} />
+        <span className="mlops-Strip-said" role="status" aria-live="polite">
+          {saidOf(job, run)}
+        </span>
+        {going && <Progress of={name} done={done} total={total} />}
+        <Next {...{ model, commands, job, run, path }} />
+      </div>
+      {job.error && <Problem text={job.error} />}
+    </div>
+  );
+}
+
+function Next({ model, commands, job, run, path }: IStripProps & { job: IJob; run: IRunState | undefined }): JSX.Element {
+  const going = job.status === 'running';
+  const steps = run?.steps ?? [];
+  const executed = steps.map(step => step.notebook).filter(Boolean).pop();
+  const bundle = steps.flatMap(step => bundlesIn(step.outputs))[0];
+  const broken = run && !going && ['failed', 'stopped'].includes(run.status);
+  return (
+    <span className="mlops-Acts">
+      {going && (
+        <Act
+          onAct={() =>
+            run ? commands.execute(Id.cancelRun, { id: run.id }) : commands.execute(Id.stopJob, { id: job.id })
+          }
+        >
+          Stop
+        </Act>
+      )}
+      {broken && (
+        <Act kind="main" onAct={() => commands.execute(Id.resumeRun, { id: run.id })}>
+          Resume
+        </Act>
+      )}
+      {bundle && !going && (
+        <Act kind="main" onAct={() => commands.execute(Id.register, { bundle })}>
+          Register
+        </Act>
+      )}
+      {job.verb === 'validate' && !going && (
+        <Act onAct={() => commands.execute(Id.panel, { section: 'data' })}>Findings</Act>
+      )}
+      {executed && (
+        <Act onAct={() => commands.execute(Id.openNotebook, { path: executed })}>Executed notebook</Act>
+      )}
+      {run && <Act onAct={() => commands.execute(Id.panel, { section: 'runs' })}>Log</Act>}
+      {!going && (
+        <Act label="Close this line" onAct={() => model.dismiss(path())}>
+          ✕
+        </Act>
+      )}
+    </span>
+  );
+}
+
+/** Cells of the steps where they are known, else what the job counts. */
+function shareOf(job: IJob, run: IRunState | undefined): { done: number; total: number | null } {
+  const step = run?.steps.find(one => one.status === 'running');
+  return step && step.of > 0 ? { done: step.cells, total: step.of } : { done: job.done, total: job.total };
+}
+
+function saidOf(job: IJob, run: IRunState | undefined): string {
+  const step = run?.steps.find(one => one.status === 'running');
+  if (job.status === 'running' && step && step.of > 0) {
+    return `${step.name}: cell ${Math.min(step.cells + 1, step.of)} of ${step.of}`;
+  }
+  const share = job.status === 'running' && job.total ? `, ${job.done} of ${job.total}` : '';
+  return job.said ? `${job.said}${share}` : share.slice(2);
+}

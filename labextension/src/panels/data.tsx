@@ -1,0 +1,192 @@
+import * as React from 'react';
+
+import { Id } from '../commands/ids';
+import { Act, Badge, Empty, Fold, Guarded, Problem, Standing, useSlot, When, type IEnv } from '../parts';
+import type { IDataset, IJob, IQuarantined } from '../tokens';
+
+/** Data sets: versions, branches, what the checks found, what is in quarantine. */
+export function DataSection(env: IEnv): JSX.Element {
+  const slot = useSlot(env.model, 'datasets');
+  const jobs = useSlot(env.model, 'jobs').value ?? [];
+  return (
+    <>
+      <Standing slot={slot} of="data sets" />
+      {slot.value?.length === 0 && (
+        <Empty>
+          No data set yet. Bring images in: open a terminal and run <code>mlops-nb ingest FOLDER --as signs</code>, or
+          begin with <code>mlops-nb demo</code>.
+        </Empty>
+      )}
+      {slot.value?.map(one => (
+        <Guarded key={one.name} of={one.name}>
+          <Dataset {...env} dataset={one} job={validating(jobs, one.name)} />
+        </Guarded>
+      ))}
+    </>
+  );
+}
+
+const validating = (jobs: readonly IJob[], name: string) =>
+  jobs.find(
+    job =>
+      job.verb === 'validate' && job.status === 'running' && String(job.arguments.ref).split('@')[0] === name
+  );
+
+interface IDatasetProps extends IEnv {
+  readonly dataset: IDataset;
+  readonly job: IJob | undefined;
+}
+
+function Dataset({ model, commands, dataset, job }: IDatasetProps): JSX.Element {
+  const { name } = dataset;
+  const newest = dataset.tags[dataset.tags.length - 1];
+  const ref = dataset.versions[0]?.ref || `${name}@${newest ?? 'main'}`;
+  return (
+    <article className="mlops-Card" aria-label={`Data set ${name}`}>
+      <header>
+        <h3>{name}</h3>
+        <span className="mlops-Dim">
+          version {dataset.version} · {dataset.samples} samples
+        </span>
+      </header>
+      <p>
+        {dataset.tags.map(tag => (
+          <span key={tag} className="mlops-Tag">
+            {tag}
+          </span>
+        ))}
+        <Checked dataset={dataset} job={job} />
+      </p>
+      <div className="mlops-Acts">
+        <Act label={`Validate ${name}`} onAct={() => commands.execute(Id.validate, { ref })}>
+          Validate
+        </Act>
+        <Act label={`Browse ${name}`} onAct={() => commands.execute(Id.browse, { ref })}>
+          Browse
+        </Act>
+        <Act label={`Lineage of ${name}`} onAct={() => commands.execute(Id.lineage, { of: ref })}>
+          Lineage
+        </Act>
+        <Act label={`Tag ${name}`} onAct={() => commands.execute(Id.tag, { ref })}>
+          Tag
+        </Act>
+        <Act label={`Fork ${name}`} onAct={() => commands.execute(Id.fork, { ref })}>
+          Fork
+        </Act>
+      </div>
+      {dataset.findings.length > 0 && (
+        <Fold summary={`${dataset.findings.length} findings of the checks`}>{() => <Findings dataset={dataset} />}</Fold>
+      )}
+      {dataset.quarantined > 0 && (
+        <Fold summary={`${dataset.quarantined} in quarantine`}>
+          {() => <Quarantine {...{ model, commands, name }} known={dataset.quarantined} />}
+        </Fold>
+      )}
+      <Fold summary={`${dataset.versions.length} versions, ${dataset.branches.length} branches`}>
+        {() => <Versions {...{ model, commands, dataset }} />}
+      </Fold>
+    </article>
+  );
+}
+
+function Checked({ dataset, job }: { dataset: IDataset; job: IJob | undefined }): JSX.Element {
+  if (job) {
+    return <Badge says="running" />;
+  }
+  const { checked } = dataset;
+  if (checked === null) {
+    return <span className="mlops-Dim">not checked yet: press Validate</span>;
+  }
+  return (
+    <>
+      <Badge says={checked.errors ? 'error' : checked.warnings ? 'warning' : 'ok'} />{' '}
+      <span className="mlops-Dim">
+        {checked.errors} errors, {checked.warnings} warnings, <When at={checked.at} />
+        {dataset.contract ? ', by contract' : ''}
+      </span>
+    </>
+  );
+}
+
+function Findings({ dataset }: { dataset: IDataset }): JSX.Element {
+  return (
+    <ul className="mlops-List">
+      {dataset.findings.map((finding, at) => (
+        <li key={at}>
+          <Badge says={finding.severity} /> <strong>{finding.check}</strong> ({finding.count}) {finding.sentence}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Quarantine({ model, commands, name, known }: IEnv & { name: string; known: number }): JSX.Element {
+  const [found, setFound] = React.useState<readonly IQuarantined[] | null>(null);
+  const [problem, setProblem] = React.useState('');
+  React.useEffect(() => {
+    let here = true;
+    model.request.quarantine(name).then(
+      value => here && (setFound(value), setProblem('')),
+      error => here && setProblem(error instanceof Error ? error.message : String(error))
+    );
+    return () => void (here = false);
+  }, [model, name, known]);
+  if (problem) {
+    return <Problem text={problem} />;
+  }
+  return (
+    <ul className="mlops-List" aria-busy={found === null}>
+      {found?.slice(0, 100).map(one => (
+        <li key={one.id}>
+          <strong>{one.check}</strong> <code>{one.sample_id}</code> {one.reason}{' '}
+          <Act
+            kind="link"
+            label={`Release ${one.sample_id}`}
+            onAct={() =>
+              commands.execute(Id.release, { name, id: one.id, sample: one.sample_id, why: one.reason })
+            }
+          >
+            Release
+          </Act>
+        </li>
+      ))}
+      {found && found.length > 100 && <li>and {found.length - 100} more: look at them with Browse</li>}
+    </ul>
+  );
+}
+
+function Versions({ commands, dataset }: IEnv & { dataset: IDataset }): JSX.Element {
+  return (
+    <>
+      <p>
+        {dataset.branches.map(branch => (
+          <span key={branch.name} className="mlops-Tag">
+            {branch.name} · {branch.version}
+          </span>
+        ))}
+      </p>
+      <ul className="mlops-List">
+        {dataset.versions.map((version, at) => (
+          <li key={at}>
+            <strong>{version.tags.join(', ') || version.version}</strong> {version.samples} samples by {version.by},{' '}
+            <When at={version.at} />{' '}
+            <Act
+              kind="link"
+              label={`Browse ${version.ref}`}
+              onAct={() => commands.execute(Id.browse, { ref: version.ref })}
+            >
+              Browse
+            </Act>{' '}
+            <Act
+              kind="link"
+              label={`Lineage of ${version.ref}`}
+              onAct={() => commands.execute(Id.lineage, { of: version.ref })}
+            >
+              Lineage
+            </Act>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}

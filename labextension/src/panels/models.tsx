@@ -1,0 +1,197 @@
+import * as React from 'react';
+
+import { Id } from '../commands/ids';
+import { Act, Badge, Empty, Fold, Guarded, short, Standing, useSlot, When, type IEnv } from '../parts';
+import type { IDecision, IModel, IModelVersion, IProposal } from '../tokens';
+
+/** Models: versions, aliases, verdicts with their reasons, proposals. */
+export function ModelsSection(env: IEnv): JSX.Element {
+  const slot = useSlot(env.model, 'models');
+  const actor = useSlot(env.model, 'status').value?.actor ?? '';
+  return (
+    <>
+      <Standing slot={slot} of="models" />
+      {actor && (
+        <p className="mlops-Dim">
+          You are <strong>{actor}</strong>.
+        </p>
+      )}
+      {slot.value?.length === 0 && (
+        <Empty>
+          No model is registered yet. Train one with <b>Train</b> in the toolbar of a training notebook, then press{' '}
+          <b>Register</b>.
+        </Empty>
+      )}
+      {slot.value?.map(one => (
+        <Guarded key={one.name} of={one.name}>
+          <Model {...env} one={one} actor={actor} />
+        </Guarded>
+      ))}
+    </>
+  );
+}
+
+function Model({ model, commands, one, actor }: IEnv & { one: IModel; actor: string }): JSX.Element {
+  const [newest, ...older] = one.versions;
+  return (
+    <article className="mlops-Card" aria-label={`Model ${one.name}`} data-testid={`mlops-model-${one.name}`}>
+      <header>
+        <h3>{one.name}</h3>
+        <span className="mlops-Dim">
+          staging {one.staging ?? 'none'} · production {one.production ?? 'none'}
+        </span>
+      </header>
+      <div className="mlops-Acts">
+        {(['staging', 'production'] as const).map(
+          alias =>
+            one[alias] !== null && (
+              <Act
+                key={alias}
+                label={`Roll back ${one.name} in ${alias}`}
+                onAct={() => commands.execute(Id.rollback, { name: one.name, alias })}
+              >
+                Roll back {alias}
+              </Act>
+            )
+        )}
+      </div>
+      {newest && <Version {...{ model, commands, one, actor }} version={newest} />}
+      {older.length > 0 && (
+        <Fold summary={`${older.length} older ${older.length === 1 ? 'version' : 'versions'}`}>
+          {() => older.map(version => <Version key={version.version} {...{ model, commands, one, actor, version }} />)}
+        </Fold>
+      )}
+    </article>
+  );
+}
+
+interface IVersionProps extends IEnv {
+  readonly one: IModel;
+  readonly version: IModelVersion;
+  readonly actor: string;
+}
+
+function Version({ commands, one, version, actor }: IVersionProps): JSX.Element {
+  const ref = `${one.name}@${version.version}`;
+  const approved = version.proposals.find(proposal => proposal.status === 'approved');
+  return (
+    <section className="mlops-Version" aria-label={`Version ${version.version} of ${one.name}`}>
+      <div className="mlops-Step-line">
+        <strong>version {version.version}</strong>
+        {version.aliases.map(alias => (
+          <span key={alias} className="mlops-Tag">
+            {alias}
+          </span>
+        ))}
+        {version.decision ? <Badge says={version.decision.verdict} /> : <Badge says="not judged" />}
+      </div>
+      <p className="mlops-Dim">
+        {version.by}, <When at={version.at} /> · <span title={version.bundle}>{short(version.bundle)}</span>
+        {version.data && ` · from ${short(version.data)}`}
+      </p>
+      <Decision decision={version.decision} />
+      {version.proposals.map(proposal => (
+        <Proposal key={proposal.id} {...{ commands, proposal, actor }} />
+      ))}
+      <div className="mlops-Acts">
+        {!approved && (
+          <Act
+            label={`Propose ${ref}`}
+            disabled={version.decision === null}
+            title={version.decision ? undefined : 'Evaluate it first: a proposal needs a Decision'}
+            onAct={() => commands.execute(Id.propose, { bundle: version.bundle })}
+          >
+            Propose
+          </Act>
+        )}
+        {approved && !version.aliases.includes('production') && (
+          <Act
+            kind="main"
+            label={`Promote ${ref}`}
+            onAct={() =>
+              commands.execute(Id.promote, {
+                name: one.name,
+                version: version.version,
+                proposal: approved.id,
+                alias: version.aliases.includes('staging') ? 'production' : 'staging'
+              })
+            }
+          >
+            Promote
+          </Act>
+        )}
+        <Act label={`Deploy ${ref}`} onAct={() => commands.execute(Id.deploy, { ref })}>
+          Deploy
+        </Act>
+        <Act label={`Lineage of ${ref}`} onAct={() => commands.execute(Id.lineage, { of: version.bundle })}>
+          Lineage
+        </Act>
+      </div>
+    </section>
+  );
+}
+
+function Decision({ decision }: { decision: IDecision | null }): JSX.Element {
+  if (decision === null) {
+    return (
+      <p className="mlops-Dim">Not judged yet: run the template evaluate on it, and decide with the gate.</p>
+    );
+  }
+  return (
+    <Fold summary={`Decision: ${decision.verdict.replace(/_/g, ' ')}`} open={decision.verdict !== 'pass'}>
+      {() => (
+        <ul className="mlops-List">
+          {decision.reasons.map((reason, at) => (
+            <li key={at}>{reason}</li>
+          ))}
+        </ul>
+      )}
+    </Fold>
+  );
+}
+
+interface IProposalProps {
+  readonly commands: IEnv['commands'];
+  readonly proposal: IProposal;
+  readonly actor: string;
+}
+
+function Proposal({ commands, proposal, actor }: IProposalProps): JSX.Element {
+  const own = proposal.by === actor;
+  return (
+    <div className="mlops-Proposal">
+      <div className="mlops-Step-line">
+        <strong>Proposal</strong> <Badge says={proposal.status} />
+        <span className="mlops-Dim">
+          {proposal.by}, <When at={proposal.at} />
+          {proposal.approved_by && ` · approved by ${proposal.approved_by}`}
+        </span>
+      </div>
+      <p>{proposal.summary}</p>
+      {proposal.status === 'open' && own && (
+        <p className="mlops-Note">
+          You proposed it, so somebody else must approve it: ask a colleague to open this panel under their own name.
+        </p>
+      )}
+      {proposal.status === 'open' && (
+        <div className="mlops-Acts">
+          {!own && (
+            <Act
+              kind="main"
+              label={`Approve the proposal of ${proposal.by}`}
+              onAct={() => commands.execute(Id.approve, { proposal: proposal.id })}
+            >
+              Approve
+            </Act>
+          )}
+          <Act
+            label={own ? 'Withdraw your proposal' : `Reject the proposal of ${proposal.by}`}
+            onAct={() => commands.execute(Id.reject, { proposal: proposal.id })}
+          >
+            {own ? 'Withdraw' : 'Reject'}
+          </Act>
+        </div>
+      )}
+    </div>
+  );
+}

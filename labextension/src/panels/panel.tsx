@@ -1,0 +1,71 @@
+import { ReactWidget, SidePanel } from '@jupyterlab/ui-components';
+import type { AccordionPanel } from '@lumino/widgets';
+import * as React from 'react';
+
+import { SECTIONS, type Section } from '../commands/ids';
+import { icons } from '../icons';
+import { Guarded, Problem, useSlot, type IEnv } from '../parts';
+import { DataSection } from './data';
+import { ModelsSection } from './models';
+import { RunsSection } from './runs';
+import { StagingSection } from './staging';
+
+const VIEWS: Readonly<Record<Section, { readonly title: string; readonly View: (env: IEnv) => JSX.Element }>> = {
+  data: { title: 'Data', View: DataSection },
+  runs: { title: 'Runs', View: RunsSection },
+  models: { title: 'Models', View: ModelsSection },
+  staging: { title: 'Staging', View: StagingSection }
+};
+
+class SectionWidget extends ReactWidget {
+  constructor(
+    private readonly _env: IEnv,
+    readonly section: Section
+  ) {
+    super();
+    this.addClass('mlops-Section');
+    this.title.label = VIEWS[section].title;
+    this.node.dataset.testid = `mlops-${section}`;
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', VIEWS[section].title);
+    this.node.tabIndex = 0; // what scrolls must be reachable by keys
+  }
+
+  render(): JSX.Element {
+    const { title, View } = VIEWS[this.section];
+    return (
+      <Guarded of={title}>
+        <View {...this._env} />
+      </Guarded>
+    );
+  }
+}
+
+/** The side panel: Data, Runs, Models, Staging. */
+export class Panel extends SidePanel {
+  constructor(env: IEnv) {
+    super();
+    this.id = 'mlops-nb-panel';
+    this.addClass('mlops-Panel');
+    this.title.icon = icons.sign;
+    this.title.caption = 'MLOps: data, runs, models, staging';
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', 'MLOps');
+    const heading = ReactWidget.create(<Mismatch {...env} />);
+    heading.addClass('mlops-Heading');
+    this.header.addWidget(heading);
+    SECTIONS.forEach(section => this.addWidget(new SectionWidget(env, section)));
+  }
+
+  /** Open a section and move the focus there. */
+  reveal(section: Section): void {
+    const at = SECTIONS.indexOf(section);
+    (this.content as AccordionPanel).expand(at);
+    this.widgets[at]?.node.focus();
+  }
+}
+
+function Mismatch({ model }: IEnv): JSX.Element | null {
+  useSlot(model, 'status');
+  return model.mismatch ? <Problem text={model.mismatch} /> : null;
+}

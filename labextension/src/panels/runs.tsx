@@ -1,0 +1,171 @@
+import * as React from 'react';
+
+import { Id } from '../commands/ids';
+import { subjectOf } from '../commands/runs';
+import { Act, Badge, Empty, Fold, Guarded, Problem, Progress, Standing, useSlot, When, type IEnv } from '../parts';
+import { bundlesIn } from '../commands/asking';
+import type { IJob, IRunState, IStepState } from '../tokens';
+
+/** Long work and runs, newest first; a job that runs steps is shown as its run. */
+export function RunsSection(env: IEnv): JSX.Element {
+  const runs = useSlot(env.model, 'runs');
+  const jobs = useSlot(env.model, 'jobs');
+  const known = new Set((runs.value ?? []).map(run => run.id));
+  const alone = (jobs.value ?? []).filter(job => !known.has(job.run));
+  const all = [...(runs.value ?? []), ...alone].sort((a, b) => b.began_at.localeCompare(a.began_at));
+  const going = all.filter(one => one.status === 'running');
+  return (
+    <>
+      <Standing slot={runs.problem ? runs : jobs} of="runs" />
+      <p className="mlops-Hidden" role="status">
+        {going.length ? `${going.length} running` : 'Nothing runs.'}
+      </p>
+      {runs.value && jobs.value && all.length === 0 && (
+        <Empty>
+          Nothing has run yet. Open a template from the launcher, set its parameters and press <b>Run as step</b> in its
+          toolbar.
+        </Empty>
+      )}
+      {all.map(one => (
+        <Guarded key={one.id} of={one.id}>
+          {'steps' in one ? (
+            <Run {...env} run={one} job={(jobs.value ?? []).find(job => job.run === one.id)} />
+          ) : (
+            <Job {...env} job={one} />
+          )}
+        </Guarded>
+      ))}
+    </>
+  );
+}
+
+const hex8 = (id: string) => id.replace(/^[a-z]+:/, '').slice(0, 8);
+
+function Job({ commands, job }: IEnv & { job: IJob }): JSX.Element {
+  const going = job.status === 'running';
+  const name = `${job.verb} ${subjectOf(job)}`;
+  return (
+    <article className="mlops-Card" aria-label={name} data-testid={`mlops-job-${hex8(job.id)}`}>
+      <header>
+        <h3>{name}</h3>
+        <Badge says={job.status} />
+      </header>
+      <p className="mlops-Dim">
+        {job.by}, <When at={job.began_at} /> {job.said && `· ${job.said}`}
+      </p>
+      {going && <Progress of={name} done={job.done} total={job.total} />}
+      {job.error && <Problem text={job.error} />}
+      {going && (
+        <div className="mlops-Acts">
+          <Act label={`Stop ${name}`} onAct={() => commands.execute(Id.stopJob, { id: job.id })}>
+            Stop
+          </Act>
+        </div>
+      )}
+    </article>
+  );
+}
+
+function Run({ model, commands, run, job }: IEnv & { run: IRunState; job: IJob | undefined }): JSX.Element {
+  const going = run.status === 'running';
+  const name = job ? `${job.verb} ${subjectOf(job)}` : (run.steps[run.steps.length - 1]?.name ?? run.kind);
+  const broken = run.status === 'failed' || run.status === 'stopped';
+  const done = run.steps.filter(step => step.status === 'ran' || step.status === 'cached').length;
+  const open = going || (broken && Date.now() - Date.parse(run.began_at) < 3_600_000);
+  return (
+    <article className="mlops-Card" aria-label={`Run ${name}`} data-testid={`mlops-run-${hex8(run.id)}`}>
+      <header>
+        <h3>{name}</h3>
+        <Badge says={run.status} />
+      </header>
+      <p className="mlops-Dim">
+        {run.by}, <When at={run.began_at} /> · <span title={run.id}>run:{hex8(run.id)}</span> · {done} of{' '}
+        {run.steps.length} steps
+        {run.stop_by && ` · stopped by ${run.stop_by}`}
+      </p>
+      {going && <Progress of={name} done={cells(run.steps)} total={total(run.steps)} />}
+      <div className="mlops-Acts">
+        {going && (
+          <Act label={`Cancel ${name}`} onAct={() => commands.execute(Id.cancelRun, { id: run.id })}>
+            Cancel
+          </Act>
+        )}
+        {broken && (
+          <Act kind="main" label={`Resume ${name}`} onAct={() => commands.execute(Id.resumeRun, { id: run.id })}>
+            Resume
+          </Act>
+        )}
+        <Act label={`Lineage of ${name}`} onAct={() => commands.execute(Id.lineage, { of: run.id })}>
+          Lineage
+        </Act>
+      </div>
+      <Fold summary="Steps" open={open}>
+        {() => run.steps.map(step => <Step key={step.name} {...{ model, commands, run, step }} />)}
+      </Fold>
+    </article>
+  );
+}
+
+const cells = (steps: readonly IStepState[]) =>
+  steps.reduce((sum, step) => sum + (step.status === 'cached' || step.status === 'ran' ? step.of : step.cells), 0);
+
+/** Cells in all; not known before every step that goes on knows its own. */
+const total = (steps: readonly IStepState[]) =>
+  steps.some(step => step.of === 0 && step.status !== 'cached' && step.status !== 'ran')
+    ? null
+    : steps.reduce((sum, step) => sum + step.of, 0);
+
+function Step({ model, commands, run, step }: IEnv & { run: IRunState; step: IStepState }): JSX.Element {
+  const bundle = bundlesIn(step.outputs)[0];
+  return (
+    <div className="mlops-Step">
+      <div className="mlops-Step-line">
+        <strong>{step.name}</strong> <Badge says={step.status} />
+        <span className="mlops-Dim">
+          {step.of > 0 && ` ${step.cells} of ${step.of} cells`}
+          {step.seconds > 0 && ` · ${step.seconds.toFixed(1)} s`}
+        </span>
+      </div>
+      {step.status === 'running' && <Progress of={step.name} done={step.cells} total={step.of || null} />}
+      {step.error && <Problem text={step.error.slice(-600)} />}
+      <div className="mlops-Acts">
+        {step.notebook && (
+          <Act
+            label={`Open the executed notebook of ${step.name}`}
+            onAct={() => commands.execute(Id.openNotebook, { path: step.notebook })}
+          >
+            Notebook
+          </Act>
+        )}
+        {bundle && (
+          <Act label={`Register what ${step.name} made`} onAct={() => commands.execute(Id.register, { bundle })}>
+            Register
+          </Act>
+        )}
+      </div>
+      {step.status !== 'not_run' && (
+        <Fold summary="Log">{() => <Log {...{ model, run, step }} />}</Fold>
+      )}
+    </div>
+  );
+}
+
+/** The end of what a step printed; asked again whenever one more cell is done. */
+function Log({ model, run, step }: { model: IEnv['model']; run: IRunState; step: IStepState }): JSX.Element {
+  const [text, setText] = React.useState('…');
+  const end = React.useRef<HTMLPreElement>(null);
+  React.useEffect(() => {
+    let here = true;
+    model.request.log(run.id, step.name).then(
+      log => here && setText(log.text || 'Nothing printed yet.'),
+      problem => here && setText(problem instanceof Error ? problem.message : String(problem))
+    );
+    return () => void (here = false);
+  }, [model, run.id, step.name, step.cells, step.status]);
+  React.useEffect(() => end.current?.scrollTo(0, end.current.scrollHeight), [text]);
+  return (
+    <pre className="mlops-Log" ref={end} tabIndex={0} role="log" aria-label={`Log of ${step.name}`}>
+      {text.split('\n').slice(-200).join('\n')}
+    </pre>
+  );
+}

@@ -1,0 +1,80 @@
+import * as React from 'react';
+
+import type { IShift, IShiftWindow } from '../tokens';
+
+const SIZE = { width: 280, height: 110, left: 40, right: 8, top: 8, bottom: 20 } as const;
+const MOST = 12; // decades: stronger evidence is drawn at the upper edge
+
+/** Evidence that the world has changed: how small the p-value is, in decades; higher is stranger. */
+export const decadesOf = (p: number): number => Math.min(MOST, Math.max(0, -Math.log10(Math.max(p, 1e-300))));
+
+/** What the chart shows, in words. */
+export function saidOf(shift: IShift): string {
+  const { windows } = shift;
+  const seen = `${shift.frames} frames of ${shift.clips} clips`;
+  const last = windows[windows.length - 1];
+  if (!last) {
+    return `${seen}; no check yet.`;
+  }
+  const paged = windows.filter(one => one.evidence <= one.threshold);
+  const verdict = paged.length
+    ? `Changed in ${paged.length} of ${windows.length} checks, first at frame ${paged[0]?.frame}`
+    : `No change in ${windows.length} checks`;
+  return `${verdict}. Last p ${last.evidence.toPrecision(2)}, limit ${last.threshold.toPrecision(2)}; ${seen}.`;
+}
+
+/** Evidence and limit of every check over the frames served. */
+export function ShiftChart({ shift }: { shift: IShift }): JSX.Element {
+  const said = saidOf(shift);
+  const last = shift.windows[shift.windows.length - 1];
+  return (
+    <figure className="mlops-Chart" data-testid="mlops-shift">
+      {last && <Picture shift={shift} lastFrame={last.frame} said={said} />}
+      <figcaption>{said}</figcaption>
+    </figure>
+  );
+}
+
+function Picture({ shift, lastFrame, said }: { shift: IShift; lastFrame: number; said: string }): JSX.Element {
+  const { windows } = shift;
+  const highest = Math.max(3, ...windows.flatMap(one => [decadesOf(one.evidence), decadesOf(one.threshold)]));
+  const firstFrame = Math.min(windows[0]?.frame ?? 0, lastFrame - 1);
+  const right = SIZE.width - SIZE.right;
+  const bottom = SIZE.height - SIZE.bottom;
+  const x = (frame: number) => SIZE.left + ((frame - firstFrame) / (lastFrame - firstFrame)) * (right - SIZE.left);
+  const y = (decades: number) => bottom - (decades / highest) * (bottom - SIZE.top);
+  const line = (value: (one: IShiftWindow) => number) =>
+    windows.map((one, at) => `${at ? 'L' : 'M'}${x(one.frame).toFixed(1)},${y(decadesOf(value(one))).toFixed(1)}`).join('');
+  const ticks = [0, Math.round(highest / 2), Math.floor(highest)];
+  return (
+    <svg viewBox={`0 0 ${SIZE.width} ${SIZE.height}`} role="img" aria-label={said}>
+      {ticks.map(at => (
+        <g key={at}>
+          <line className="mlops-Chart-grid" x1={SIZE.left} x2={right} y1={y(at)} y2={y(at)} />
+          <text x={SIZE.left - 5} y={y(at) + 3} textAnchor="end">
+            {at ? `1 : 10${raised(at)}` : '1'}
+          </text>
+        </g>
+      ))}
+      <path className="mlops-Chart-limit" d={line(one => one.threshold)} />
+      <path className="mlops-Chart-evidence" d={line(one => one.evidence)} />
+      {windows.map((one, at) => (
+        <circle
+          key={at}
+          className={one.evidence <= one.threshold ? 'mlops-Chart-paged' : 'mlops-Chart-calm'}
+          cx={x(one.frame)}
+          cy={y(decadesOf(one.evidence))}
+          r={2.2}
+        />
+      ))}
+      <text x={SIZE.left} y={SIZE.height - 5}>
+        frame {firstFrame}
+      </text>
+      <text x={right} y={SIZE.height - 5} textAnchor="end">
+        {lastFrame}
+      </text>
+    </svg>
+  );
+}
+
+const raised = (at: number) => [...String(at)].map(digit => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('');

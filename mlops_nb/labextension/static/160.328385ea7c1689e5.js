@@ -1,1 +1,0 @@
-"use strict";(self.rspackChunkmlops_nb=self.rspackChunkmlops_nb||[]).push([[160],{347(s,e,l){l.r(e),l.d(e,{default:()=>a});let a=[{id:"mlops-nb:model",autoStart:!0,activate:s=>{console.log("mlops-nb",s.name,"e905f0b594aeb2af")}}]}}]);
