@@ -279,6 +279,14 @@ def _in_staging(ws: Workspace, bundle: str) -> str:
     return next((one for one in held if one != bundle), "")
 
 # %% ../nbs/14e_jobs.ipynb #a1b2c3d5
+def _browse(ws: Workspace, say: Say, by: str, *, ref: str, embeddings: bool = False) -> dict:
+    "Open a version in FiftyOne, which stays open while somebody looks."
+    from mlops_nb.selection import open_look
+
+    with open_look(ws, ref, embeddings=embeddings, by=by, say=say) as look:
+        return {"path": look.path, "ref": look.ref, "edits": list(look.edits)}
+
+
 VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "validate": _validate,
     "run": _run,
@@ -286,6 +294,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "judge": _judge,
     "register": _register,
     "deploy": _deploy,
+    "browse": _browse,
 }
 
 # %% ../nbs/14e_jobs.ipynb #dd633998

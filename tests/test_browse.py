@@ -32,7 +32,7 @@ from mlops_nb.data import (
     waiting_edits,
 )
 from mlops_nb.data.collecting import boxes_after, edited
-from mlops_nb.data.database import hold
+from mlops_nb.data.database import app_of, hold
 from mlops_nb.data.ingestion import row_of
 from mlops_nb.data.items import Box, Item
 from mlops_nb.data.showing import detections, free_facts, media
@@ -123,42 +123,64 @@ def test_a_look_and_what_is_edited_in_it(browsed, signs):
         with browse(ws, signs, open_browser=False) as other:  # without predictions: another one
             assert other.dataset.name != look.dataset.name and not other.held.started
             assert "predictions" not in other.dataset.get_field_schema()
-            assert (other.held.pids, other.held.port) == (pids, look.held.port)
-        with pytest.raises(DataError, match=f"runs on port {look.held.port} already, not 9"):
-            browse(ws, signs, port=9, open_browser=False)
+            assert (other.held.pids, other.held.socket) == (pids, look.held.socket)
         _edits_come_back(ws, look, asked)
     assert all(Path(f"/proc/{pid}").exists() for pid in pids.values())  # warm for the next
     _another_process_finds_it(ws, pids)
-    private = Path((look.held.folder / "socket").read_text()).parent
+    private = look.held.socket.parent
     assert stop_browsing(ws) and not stop_browsing(ws)
     assert gone(*pids.values())
-    assert not private.exists()
+    assert not private.exists() and app_of(ws) is None
     assert (sorted(home.rglob("*")) if home.exists() else []) == before
     look.stop()  # harmless
 
 
 def _reachable_by_us_alone(ws, look):
-    "The database on a socket, the App on loopback, for its own page and its own pictures."
-    assert _addresses(look.held.pids["mongod"]) == set()  # its socket is its only door
-    assert _addresses(look.held.pids["keeper"]) == set()
-    assert _addresses(look.held.pids["server"]) == {"127.0.0.1"}
-    private = Path((look.held.folder / "socket").read_text())
-    assert private.parent.stat().st_mode & 0o777 == 0o700 and private.is_socket()
-    host = f"127.0.0.1:{look.held.port}"
+    "Database and App on sockets of ours, the App for who knows its secret, for its own pictures."
+    held = look.held
+    for pid in held.pids.values():
+        assert _addresses(pid) == set()
+    assert held.socket.is_socket() and (held.socket.parent / "mongod.sock").is_socket()
+    there = held.socket.parent.stat()
+    assert (there.st_mode & 0o777, there.st_uid) == (0o700, os.getuid())
+    assert app_of(ws) == (held.socket, held.secret)
+    assert (held.folder / "running.json").stat().st_mode & 0o777 == 0o600
+    if os.getuid() == 0:
+        code = (f"import os, socket; os.setgroups([]); os.setgid(65534); os.setuid(65534); "
+                f"socket.socket(socket.AF_UNIX).connect({str(held.socket)!r})")  # fmt: skip
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                               check=False, timeout=60)  # fmt: skip
+        assert "PermissionError" in other.stderr, other.stderr
+    _its_port_leads_to_it(ws, look)
+    port = look.url.split("/")[2]
+    look.stop()
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        urllib.request.urlopen(f"http://{port}", timeout=30)
+
+
+def _its_port_leads_to_it(ws, look):
+    "Opened for a browser, closed with the look; without the secret, nothing comes through it."
+    assert _addresses(os.getpid()) == set()
     with urllib.request.urlopen(look.url, timeout=30) as page:
         assert page.status == 200 and b"FiftyOne" in page.read()
-    picture = f"http://{host}/media?filepath={quote(look.dataset.first().filepath)}"
-    with urllib.request.urlopen(picture, timeout=30) as file:
-        assert file.read() == Path(look.dataset.first().filepath).read_bytes()
-    secret = ws.root / "ledger.db"
-    for url, headers in (
-        (f"http://{host}/media?filepath={quote(str(secret))}", {}),
-        (f"http://{host}/media/?filepath={quote(str(secret))}", {}),
-        (picture, {"Host": "elsewhere.example"}),
-        (picture, {"Origin": "https://elsewhere.example"}),
+    assert (
+        _addresses(os.getpid()) == {"127.0.0.1"} and _addresses(look.held.pids["server"]) == set()
+    )
+    host, path = "/".join(look.url.split("/")[:3]), look.dataset.first().filepath
+    base = f"{host}/{look.held.secret}"
+    with urllib.request.urlopen(f"{base}/media?filepath={quote(path)}", timeout=30) as file:
+        assert file.read() == Path(path).read_bytes()
+    for url in (
+        f"{base}/media?filepath={quote(str(ws.root / 'ledger.db'))}",
+        f"{base}/media/?filepath={quote(str(ws.root / 'ledger.db'))}",
+        f"{base}//media?filepath={quote(str(ws.root / 'ledger.db'))}",
+        f"{base}/media?filepath={quote(path)}&filepath=/etc/passwd",
+        f"{host}/media?filepath={quote(path)}",
+        f"{host}/{'x' * len(look.held.secret)}/datasets/{look.slug}",
+        host,
     ):
         with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30)
+            urllib.request.urlopen(url, timeout=30)
 
 
 def _another_process_finds_it(ws, pids):
@@ -367,9 +389,7 @@ def test_nobody_looks_any_more(ws, mongod):
         time.sleep(2)  # longer than it would wait
         assert _runs(first.pids["mongod"])
     assert gone(*first.pids.values())
-    assert (first.folder / "db").is_dir() and not Path(
-        (first.folder / "socket").read_text()
-    ).exists()
+    assert (first.folder / "db").is_dir() and not first.socket.parent.exists()
     with hold(ws) as second:
         assert second.started and second.uri == first.uri  # who knew the old one knows this one
     assert gone(*second.pids.values())

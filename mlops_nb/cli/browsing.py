@@ -18,7 +18,7 @@ from .door import busy, cli, counted, here, say
 @click.option("--predictions", help="Run of an evaluate step, or blob of a table, to show beside.")
 @click.option("--where", help="SQL: show these samples only.")
 @click.option("--embeddings", is_flag=True, help="Draw the samples as a map of what looks alike.")
-@click.option("--port", type=int, help="Of the App, on 127.0.0.1 [a free one].")
+@click.option("--port", type=int, help="Of this machine, for the web browser [a free one].")
 @click.option("--no-open", is_flag=True, help="Open no web browser.")
 @click.option("--stop", is_flag=True, help="End the App and its database; edits are kept.")
 def browse(ref: str | None, stop: bool, **shown) -> None:
@@ -38,33 +38,22 @@ def browse(ref: str | None, stop: bool, **shown) -> None:
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            name = look.dataset.info["version"]
-            click.echo(f"\nTo keep what you edited: mlops-nb collect {name}", err=True)
+            click.echo(f"\nTo keep what you edited: mlops-nb collect {look.ref}", err=True)
 
 # %% ../../nbs/16b4_cli_browsing.ipynb #4d138213
 def _look(ws, ref: str, *, predictions, where, embeddings: bool, port, no_open: bool):
     "Open it, and say what takes its time."
     from mlops_nb.data import browse, resolve
+    from mlops_nb.selection import vectors_of
 
     version, vectors = resolve(ws, ref), None
     if embeddings:
         with counted(version.rows) as progress:
-            vectors = _vectors(ws, ref, where=where, progress=progress)
+            told = progress and (lambda done, _: progress(done))
+            vectors = vectors_of(ws, ref, where=where, progress=told)
     with busy(f"Opening {version.ref} in FiftyOne, which takes ten seconds or more"):
         return browse(ws, ref, predictions=predictions, vectors=vectors, where=where, port=port,
                       open_browser=not no_open)  # fmt: skip
-
-
-def _vectors(ws, ref: str, *, where: str | None, progress):
-    "Image ids and their vectors, by the workspace's encoder."
-    from mlops_nb.data import read
-    from mlops_nb.data.vectors import read_vectors
-    from mlops_nb.selection import embed
-
-    told = progress and (lambda done, _: progress(done))
-    made = embed(ws, ref, where=where, progress=told)
-    ids = read(ws, ref, where=where, columns=["image_id"])["image_id"].unique().to_pylist()
-    return ids, read_vectors(ws, made.name, made.encoder.digest, ids=ids)
 
 # %% ../../nbs/16b4_cli_browsing.ipynb #a8a8db06
 @cli.command()

@@ -13,6 +13,7 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 
+from .browsing import browse_handlers
 from .events import CHANGED, SCHEMA, Watcher, watch
 from .handlers import handlers
 from .here import Here
@@ -34,6 +35,7 @@ class MlopsNb(ExtensionApp):
     def initialize_handlers(self) -> None:
         "What it answers."
         self.handlers.extend(handlers(self.here))
+        self.handlers.extend(browse_handlers(self.here.place.workspace))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         "Called when the server answers already."

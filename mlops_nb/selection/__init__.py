@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "encoders": "find_encoder shipped_encoder".split(),
         "embedding": "Embedded embed".split(),
-        "beside": "predictions_of vectors_of".split(),
+        "beside": "open_look predictions_of vectors_of".split(),
         "choosing": "cover novel similar uncertain".split(),
         "domain": "Coverage clips_needed coverage".split(),
     },

