@@ -36,7 +36,10 @@ _ROOMS = {
     "monitor": "Reference WatchPolicy Watch Alert reference watch monitor page acknowledge outside_rules",
     "evidence": "Section report Verdict reproduce",
     "demo": "demo",
-    "widgets": ("Panel validate_panel train_panel register_panel deploy_panel"),
+    "widgets": (
+        "Panel validate_panel train_panel judge_panel register_panel review_panel deploy_panel "
+        "lineage_view drift_view"
+    ),
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__, submod_attrs={room: names.split() for room, names in _ROOMS.items()}

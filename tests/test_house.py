@@ -17,7 +17,7 @@ import mlops_nb
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
 
-# third-party library -> the one room it lives in (numpy, pyarrow and yaml are common ground)
+# third-party library -> the one room it lives in (numpy, pyarrow, yaml and traitlets are common ground)
 GUESTS = {
     "fsspec": "workspace",
     "sqlalchemy": "ledger",
@@ -33,7 +33,6 @@ GUESTS = {
     "papermill": "pipeline",
     "ipykernel": "kernels",
     "jupyter_client": "kernels",
-    "traitlets": "kernels",
     "zmq": "kernels",
     "cloudpickle": "kernels",
     "nbclient": "pipeline",
@@ -62,7 +61,7 @@ GUESTS = {
     "tornado": "lab",
     "jsonschema": "lab",
 }
-COMMON = {"numpy", "pyarrow", "yaml", "IPython"}
+COMMON = {"numpy", "pyarrow", "yaml", "IPython", "traitlets"}
 
 
 def cells(path: Path) -> list[dict]:

@@ -12,7 +12,16 @@ from notebooks import EMIT, write
 from mlops_nb.data import ingest
 from mlops_nb.images.pixels import encode
 from mlops_nb.jobs import jobs, start, watch_job
-from mlops_nb.widgets import register_panel, train_panel, validate_panel
+from mlops_nb.ledger import acts, record
+from mlops_nb.monitor import reference
+from mlops_nb.widgets import (
+    drift_view,
+    lineage_view,
+    register_panel,
+    train_panel,
+    validate_panel,
+)
+from mlops_nb.widgets.drift import answered
 from mlops_nb.widgets.forms import form_of
 from mlops_nb.widgets.panels import Panel, in_thread, shown
 from mlops_nb.workspace import DataError, MlopsError, environ_of
@@ -228,3 +237,75 @@ def test_work_in_the_kernel_tells_errors_that_nobody_foresaw():
     panel = Panel(form, in_thread("fail", refuses, by="ann"), str, title="Fail", label="Fail")
     with pytest.raises(MlopsError, match="Ingest something"):
         panel.run()
+
+
+def test_a_lineage_is_walked_from_the_page(signs, page):
+    validate_panel(signs, "signs").run()
+    data = acts(signs, verb="ingest")[-1].outputs[0]
+    page.run(OPEN.format("lineage_view", ", 'signs'"))
+    (view,) = (
+        k for k, one in page.widgets.items() if one.get("_anywidget_id", "").endswith("LineageView")
+    )
+    assert page.widgets[view]["graph"]["root"] == data
+    report = next(n["id"] for n in page.widgets[view]["graph"]["nodes"] if n["layer"] == 1)
+    page.send("comm_msg", comm_id=view, data={"method": "custom", "content": {"of": report}})
+    page.until(lambda: page.widgets[view]["graph"]["root"] == report)
+    assert {n["id"]: n["layer"] for n in page.widgets[view]["graph"]["nodes"]}[data] == -1
+    page.send(
+        "comm_msg", comm_id=view, data={"method": "custom", "content": {"of": "blob:nothing"}}
+    )
+    page.until(lambda: "is not in this ledger" in page.widgets[view]["words"])
+
+
+def test_a_layer_of_many_is_counted_and_a_circle_ends(ws):
+    many, root = [f"img:{n:064d}" for n in range(300)], f"data:{'a' * 64}"
+    record(ws, "collect", by="ann", inputs=many, outputs=[root])
+    record(ws, "mend", by="ann", inputs=[root], outputs=many[:2])
+    graph = lineage_view(ws, root).graph
+    assert len(graph["nodes"]) < 30 and any(n["label"].startswith("and 29") for n in graph["nodes"])
+    drawn = {n["id"] for n in graph["nodes"]}
+    assert all({e["source"], e["target"]} <= drawn for e in graph["edges"])
+
+
+def answers(first: int, last: int, sure: float) -> list[dict]:
+    "What a model said about clips of four frames; so sure of a stop sign."
+    rng = np.random.default_rng(first)
+    return [{"at": f"2026-01-01T00:{n // 60:02d}:{n % 60:02d}.{k}Z", "image_id": f"img:{n}-{k}",
+             "model_id": MODEL, "clip": f"drive-{n}", "drive": None, "outside": [], "predicted": "stop",
+             "score": p, "scores": [p, 1 - p], "latency_ms": 1.0, "facts": {}}
+            for n in range(first, last) for k in range(4)
+            for p in [float(np.clip(rng.normal(sure, 0.03), 0.5, 0.999))]]  # fmt: skip
+
+
+MODEL = f"bundle:{'a' * 64}"
+
+
+def test_the_chart_moves_while_images_arrive_and_looking_pages_nobody(ws):
+    path = ws.folder("predictions", "staging") / "log.jsonl"
+
+    def arrive(*rows):
+        with path.open("a") as out:
+            out.writelines(json.dumps(row) + "\n" for row in rows)
+
+    view = drift_view(ws, every_s=0.05, by="ben")
+    assert view.error == "staging has not answered anything yet. Send it images."
+    arrive(*answers(0, 60, 0.95))
+    known = reference(answered(ws, "staging"), model_id=MODEL, classes=("stop", "yield"))
+    view._known = known
+    arrive(*answers(60, 100, 0.95))
+    deadline = time.monotonic() + 120
+    while not view.looks and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert view.looks and not view.alerts and view.error == ""
+    before = len(view.looks)
+    arrive(*answers(100, 150, 0.7))
+    while not any(one["level"] == "page" for one in view.alerts) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(view.looks) > before and not acts(ws, verb="page")
+    page = next(one for one in view.alerts if one["level"] == "page")
+    assert view.run().paged and len(acts(ws, verb="page")) == 1
+    view.acknowledge(page["id"], comment="It snows.")
+    taken = next(one for one in view.alerts if one["id"] == page["id"])
+    assert (taken["acknowledged_by"], taken["comment"]) == ("ben", "It snows.")
+    assert "data:image/png" in view._repr_mimebundle_()[0]["text/html"]
+    view.close()
