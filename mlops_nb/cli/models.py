@@ -87,17 +87,16 @@ def plan_steps(notebook: str, given: tuple[str, ...]) -> None:
 def gate(
     report: str, baseline: str | None, min_accuracy: float | None, max_drop: float | None
 ) -> None:
-    "Judge the evaluation REPORT (blob id); exit 0 pass, 3 fail, 4 not enough evidence. With --json: what propose takes."
-    from mlops_nb.evaluate import Policy, Report, gate
+    "Judge the evaluation REPORT (blob id), on record; exit 0 pass, 3 fail, 4 not enough evidence. With --json: what propose takes."
+    from mlops_nb.evaluate import Policy, Report, gate, keep_decision
 
     ws = here()
     asked = {"min_accuracy": min_accuracy, "max_drop": max_drop}
     policy = Policy(**{key: value for key, value in asked.items() if value is not None})
-    read = [
-        Report.from_json(get_blob(ws, whole(ws, blob)).decode()) if blob else None
-        for blob in (report, baseline)
-    ]
-    decision = gate(read[0], read[1], policy=policy)
+    blobs = [whole(ws, blob) for blob in (report, baseline) if blob]
+    read = [Report.from_json(get_blob(ws, blob).decode()) for blob in blobs]
+    decision = gate(*read, policy=policy)
+    keep_decision(ws, decision, reports=blobs)
     say(decision, decision.verdict, *(f"- {reason}" for reason in decision.reasons))
     sys.exit({"pass": 0, "fail": 3}.get(decision.verdict, 4))
 

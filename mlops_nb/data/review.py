@@ -35,15 +35,19 @@ from ..workspace import DataError, Workspace
 def waiting(
     ws: Workspace,
     name: str,  # of the dataset
+    *,
+    columns: list[str] | None = None,  # names of QUARANTINE; default: all, the images too
 ) -> pa.Table:  # rows of QUARANTINE
     "The samples in quarantine that nobody has released or mended."
-    kept = quarantine(ws, name)
+    wanted = columns and list(dict.fromkeys([*columns, "sample_id", "origin"]))
+    kept = quarantine(ws, name, columns=wanted)
     back = open_table(ws, name).to_table(columns=["sample_id", "origin"])
     here = set(zip(*(back[c].to_pylist() for c in ("sample_id", "origin")), strict=True))
     every = set(back["sample_id"].to_pylist())
     pairs = zip(kept["sample_id"].to_pylist(), kept["origin"].to_pylist(), strict=True)
     away = [(one, origin) not in here if origin else one not in every for one, origin in pairs]
-    return kept.filter(pa.array(away, pa.bool_()))
+    left = kept.filter(pa.array(away, pa.bool_()))
+    return left.select(columns) if columns else left
 
 
 def _held(ws: Workspace, name: str, quarantine_id: str) -> dict:

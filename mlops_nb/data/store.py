@@ -84,15 +84,22 @@ def read(
     return rows.sort_by("sample_id").select(columns or SCHEMA.names)
 
 
-def quarantine(ws: Workspace, name: str) -> pa.Table:
+def quarantine(
+    ws: Workspace,
+    name: str,
+    *,
+    columns: list[str] | None = None,  # names of QUARANTINE; default: all, the images too
+) -> pa.Table:
     "Every sample that was refused, with check, reason and remedy; branches share one quarantine."
     import lance
 
     if not has_table(ws, name, "quarantine"):
         open_table(ws, name)  # an unknown name is an error, an empty quarantine is not
-        return QUARANTINE.empty_table()
+        return QUARANTINE.empty_table().select(columns or QUARANTINE.names)
     table = lance.dataset(table_url(ws, name, "quarantine"), storage_options=storage_options(ws))
-    return table.to_table().sort_by("quarantine_id")
+    wanted = list(dict.fromkeys([*(columns or QUARANTINE.names), "quarantine_id"]))
+    rows = table.to_table(columns=wanted).sort_by("quarantine_id")
+    return rows.select(columns or QUARANTINE.names)
 
 # %% ../../nbs/05c_data_store.ipynb #71333669
 def refused_origins(ws: Workspace, name: str) -> list[str | None]:

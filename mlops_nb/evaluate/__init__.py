@@ -1,7 +1,7 @@
 "A report per slice with intervals, two models compared, and a gate that can say what is missing."
 
 from mlops_nb.evaluate.decision import VERDICTS, Decision, Policy, Requirement, gate
-from mlops_nb.evaluate.judging import decisions, judge
+from mlops_nb.evaluate.judging import decisions, judge, keep_decision
 from mlops_nb.evaluate.report import (
     Comparison,
     Report,
@@ -25,4 +25,5 @@ __all__ = [
     "evaluate",
     "gate",
     "judge",
+    "keep_decision",
 ]

@@ -29,7 +29,8 @@ class MlopsNb(ExtensionApp):
 
     def initialize_settings(self) -> None:
         "Where it works, and what it tells."
-        self.here = Here(Place(Path(self.serverapp.root_dir).expanduser().resolve()))
+        place = Place(Path(self.serverapp.root_dir).expanduser().resolve())
+        self.here = Here(place, log=self.log.debug)
         self.serverapp.event_logger.register_event_schema(SCHEMA)
 
     def initialize_handlers(self) -> None:
@@ -55,3 +56,4 @@ class MlopsNb(ExtensionApp):
         self.watching.cancel()
         with suppress(asyncio.CancelledError):
             await self.watching
+        await self.here.worker.end()

@@ -10,6 +10,7 @@ __all__ = ['Here', 'runs', 'log', 'cancel', 'resume', 'jobs', 'begin', 'stop', '
 import asyncio
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -22,14 +23,15 @@ from .notebooks import copied, form_of, offered
 from .place import Place
 from .routes import Route, document
 from .runs import Runs, step_log
+from .worker import Worker
 from ..pipeline.runs import ask_to_stop
 
 # %% ../../nbs/17h_lab_here.ipynb #ba7163f7
 class Here:
     "What is kept between two questions."
 
-    def __init__(self, place: Place):
-        self.place = place
+    def __init__(self, place: Place, log: Callable[[str], None] = print):
+        self.place, self.worker = place, Worker(place, log)  # log: what the worker prints
         self.known, self.known_jobs = Runs(place), Jobs()
         self.nudge = asyncio.Event()  # set when something was begun here
 
@@ -38,7 +40,10 @@ class Here:
         if route.absent is not None and self.place.workspace() is None:
             return route.absent
         given = given | ({"by": by} if route.by else {})
-        answer = await asyncio.to_thread(globals()[route.call], self, **given)
+        if route.worker:
+            answer = await self.worker.ask(route.call, given, again=route.method == "GET")
+        else:
+            answer = await asyncio.to_thread(globals()[route.call], self, **given)
         if route.method == "POST":
             self.nudge.set()
         return answer

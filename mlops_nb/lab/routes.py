@@ -14,10 +14,12 @@ from mlops_nb.lab.shapes import (
     FREE,
     SHAPES,
     TEXT,
+    WHOLE,
     Shape,
     fields,
     many,
     ref,
+    some,
 )
 
 # %% ../../nbs/17g_lab_routes.ipynb #c49059d3
@@ -28,7 +30,7 @@ class Route:
     method: str  # GET or POST
     path: str  # below `<base_url>mlops-nb/`
     does: str  # in a sentence
-    call: str  # function of lab.here that answers
+    call: str  # function of lab.here, or `module:function` in the worker, that answers
     answer: Shape = field(hash=False)
     query: dict[str, Shape] = field(default_factory=dict, hash=False)  # of GET; all are text
     needed: tuple[str, ...] = ()  # of the query
@@ -64,6 +66,50 @@ ROUTES: tuple[Route, ...] = (
           many(ref("Template"))),
     Route("POST", "templates", "Copy a template; nothing is overwritten.", "copy_template",
           ref("Copied"), body=fields({"name": TEXT, "path": TEXT}), action="write"),
+)  # fmt: skip
+
+# %% ../../nbs/17g_lab_routes.ipynb #db6605ec
+_ACTOR = {"action": "write", "by": True, "worker": True}
+
+
+def _list_of(name: str) -> dict[str, Any]:
+    "What all lists have in common: empty while there is no workspace."
+    return {"answer": many(ref(name)), "worker": True, "absent": []}
+
+
+ROUTES += (
+    Route("GET", "datasets", "Data sets, their versions, and what the checks found.",
+          "datasets:listed", **_list_of("Dataset")),
+    Route("GET", "datasets/quarantine", "What waits in the quarantine of a data set.",
+          "datasets:quarantine", query={"name": TEXT}, needed=("name",), **_list_of("Quarantined")),
+    Route("POST", "datasets/release", "Let a sample in quarantine stand.", "datasets:release",
+          ref("Dataset"), body=fields({"name": TEXT, "quarantine_id": TEXT, "reason": TEXT}),
+          **_ACTOR),
+    Route("POST", "datasets/tag", "Name a validated version.", "datasets:tag", ref("Dataset"),
+          body=fields({"ref": TEXT, "tag": TEXT}), **_ACTOR),
+    Route("POST", "datasets/fork", "Begin a branch; nothing is copied.", "datasets:fork",
+          ref("Dataset"), body=fields({"ref": TEXT, "branch": TEXT}), **_ACTOR),
+    Route("GET", "models", "Models, versions, Decisions and proposals.", "models:listed",
+          **_list_of("Model")),
+    Route("GET", "decisions", "Decisions about a bundle, newest first.", "models:known",
+          query={"bundle": TEXT}, needed=("bundle",), **_list_of("Decision")),
+)  # fmt: skip
+
+# %% ../../nbs/17g_lab_routes.ipynb #ee647ef8
+_MODELS = {"answer": many(ref("Model"))} | _ACTOR
+
+ROUTES += (
+    Route("POST", "models/propose", "Propose a bundle, with its newest Decision.", "models:ask",
+          body=fields({"bundle": TEXT, "summary": TEXT}, baseline=some(TEXT)), **_MODELS),
+    Route("POST", "models/approve", "Approve somebody else's proposal.", "models:agree",
+          body=fields({"proposal": TEXT, "comment": TEXT}), **_MODELS),
+    Route("POST", "models/reject", "Reject a proposal; the reason is kept.", "models:refuse",
+          body=fields({"proposal": TEXT, "comment": TEXT}), **_MODELS),
+    Route("POST", "models/promote", "Point an alias at a version whose proposal was approved.",
+          "models:move", body=fields({"name": TEXT, "version": WHOLE, "alias": TEXT,
+                                      "proposal": TEXT}), **_MODELS),
+    Route("POST", "models/rollback", "Point an alias at what it meant before.", "models:back",
+          body=fields({"name": TEXT, "alias": TEXT}), **_MODELS),
 )  # fmt: skip
 
 # %% ../../nbs/17g_lab_routes.ipynb #608a5ec7

@@ -75,6 +75,47 @@ _JOB = fields({
 
 _LOG = fields({"text": TEXT, "notebook": some(TEXT)})
 
+# %% ../../nbs/17f_lab_shapes.ipynb #820b2421
+_DATASET = fields({
+    "name": TEXT, "samples": COUNT, "version": WHOLE, "digest": TEXT, "tags": many(TEXT),
+    "branches": many(fields({"name": TEXT, "version": WHOLE})),
+    "versions": many(fields({
+        "version": WHOLE, "ref": TEXT, "tags": many(TEXT), "at": some(TIME), "by": some(TEXT),
+        "samples": COUNT,
+    })),
+    "checked": some(fields({"version": WHOLE, "at": TIME, "errors": COUNT, "warnings": COUNT})),
+    "findings": many(fields({
+        "check": TEXT, "severity": one_of("E", "W", "I"), "count": COUNT, "sentence": TEXT,
+    })),
+    "quarantined": COUNT, "contract": FLAG,
+})  # fmt: skip
+
+_QUARANTINED = fields({
+    "id": TEXT, "sample_id": some(TEXT), "check": TEXT, "reason": TEXT, "at": TIME,
+})  # fmt: skip
+
+_VERDICT = one_of("pass", "fail", "not_enough_evidence")
+
+_DECISION = fields({
+    "id": TEXT, "verdict": _VERDICT, "reasons": many(TEXT), "baseline": some(TEXT),
+    "report": TEXT, "by": TEXT, "at": TIME,
+})  # fmt: skip
+
+_PROPOSAL = fields({
+    "id": TEXT, "status": one_of("open", "approved", "rejected"), "by": TEXT, "summary": TEXT,
+    "at": TIME, "baseline": some(TEXT), "verdict": _VERDICT, "approved_by": some(TEXT),
+})  # fmt: skip
+
+_MODEL = fields({
+    "name": TEXT,
+    "versions": many(fields({
+        "version": WHOLE, "bundle": TEXT, "aliases": many(TEXT), "by": some(TEXT),
+        "at": some(TIME), "run": some(TEXT), "data": some(TEXT),
+        "decision": some(ref("Decision")), "proposals": many(ref("Proposal")),
+    })),
+    "staging": some(WHOLE), "production": some(WHOLE),
+})  # fmt: skip
+
 # %% ../../nbs/17f_lab_shapes.ipynb #f4235f89
 _STATUS = fields({
     "version": TEXT, "build": some(TEXT), "workspace": some(TEXT), "actor": TEXT,
@@ -87,7 +128,9 @@ _PROBLEM = fields({"message": TEXT, "kind": TEXT})
 
 # %% ../../nbs/17f_lab_shapes.ipynb #382e313d
 SHAPES: dict[str, Shape] = {
-    "Status": _STATUS, "RunState": _RUN, "Job": _JOB, "Log": _LOG, "Form": _FORM, "Template": _TEMPLATE,
+    "Status": _STATUS, "RunState": _RUN, "Job": _JOB, "Log": _LOG,
+    "Dataset": _DATASET, "Quarantined": _QUARANTINED, "Model": _MODEL, "Decision": _DECISION,
+    "Proposal": _PROPOSAL, "Form": _FORM, "Template": _TEMPLATE,
     "Copied": fields({"path": TEXT}), "Problem": _PROBLEM,
 }  # fmt: skip
 

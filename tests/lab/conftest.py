@@ -34,3 +34,9 @@ def failed(folder):
 def server(folder, failed):
     with jupyter(folder) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def document(server):
+    "The OpenAPI document, as the server gives it."
+    return server.get("openapi.json").raise_for_status().json()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from openapi_schema_validator import OAS31Validator
 
 TOKEN = "a-token-of-a-test"
 
@@ -100,3 +101,17 @@ def page(*cells: str, parameters: str = "") -> str:
     parts += [{"source": source, "metadata": {}} for source in cells]
     made = [{"cell_type": "code", "execution_count": None, "outputs": [], **one} for one in parts]
     return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+
+
+def operations(document):
+    return [(path[1:], method) for path, one in document["paths"].items() for method in one]
+
+
+def fits(document, route, method, answer):
+    "Hold a real answer against the schema the document has for it."
+    said = document["paths"][f"/{route}"][method]["responses"]
+    code = next((c for c in said if c == str(answer.status_code)), "default")
+    shape = said[code]["content"]["application/json"]["schema"]
+    whole = shape | {"components": document["components"]}
+    OAS31Validator(whole, format_checker=OAS31Validator.FORMAT_CHECKER).validate(answer.json())
+    return answer.json()

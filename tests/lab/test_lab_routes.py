@@ -6,10 +6,8 @@ import subprocess
 import sys
 
 import httpx
-import pytest
-from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
-from servers import TOKEN, jupyter, page
+from servers import TOKEN, fits, jupyter, operations, page
 
 from mlops_nb import __version__
 
@@ -35,25 +33,6 @@ def walk(rules):
 walk(app.web_app.default_router.rules)
 print("FOUND" + json.dumps(found))
 """
-
-
-@pytest.fixture(scope="module")
-def document(server):
-    return server.get("openapi.json").raise_for_status().json()
-
-
-def operations(document):
-    return [(path[1:], method) for path, one in document["paths"].items() for method in one]
-
-
-def fits(document, route, method, answer):
-    "Hold a real answer against the schema the document has for it."
-    said = document["paths"][f"/{route}"][method]["responses"]
-    code = next((c for c in said if c == str(answer.status_code)), "default")
-    shape = said[code]["content"]["application/json"]["schema"]
-    whole = shape | {"components": document["components"]}
-    OAS31Validator(whole, format_checker=OAS31Validator.FORMAT_CHECKER).validate(answer.json())
-    return answer.json()
 
 
 def test_the_document_is_openapi(document):
