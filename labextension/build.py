@@ -20,8 +20,13 @@ NODE_AT_LEAST = (20, 19)
 
 def sources() -> list[Path]:
     "What the built files depend on, in order."
-    named = [HERE / name for name in ("package.json", "tsconfig.json", "yarn.lock", ".yarnrc.yml")]
-    found = [path for folder in ("src", "style") for path in (HERE / folder).rglob("*")]
+    named = [
+        HERE / "package.json",
+        *HERE.glob("tsconfig*.json"),
+        HERE / "yarn.lock",
+        HERE / ".yarnrc.yml",
+    ]
+    found = [path for folder in ("src", "style", "test") for path in (HERE / folder).rglob("*")]
     return sorted(path for path in named + found if path.is_file() and path != STAMP)
 
 
@@ -73,7 +78,7 @@ def _version(node: str) -> tuple[int, ...]:
 
 
 def build() -> None:
-    "Install what the lock names, check the types, bundle, and say what it was made from."
+    "Install what the lock names, check types, test, bundle, and say what it was made from."
     made_from = digest()
     tools = f"{Path(sys.executable).parent}{os.pathsep}{_path_with_node()}"
     known = os.environ | {"PATH": tools, "NODE_OPTIONS": ""}
@@ -87,6 +92,7 @@ def build() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     run("jlpm", "install", "--immutable")
     run("jlpm", "tsc")
+    run("jlpm", "test")
     run("jupyter-builder", "build", ".")
     _sign(made_from)
 

@@ -9,7 +9,7 @@ import { Id, SECTIONS } from './commands/ids';
 const GROUPS: readonly (readonly string[])[] = [
   [Id.template],
   [Id.validate, Id.runStep, Id.train, Id.register, Id.deploy],
-  [Id.propose, Id.approve, Id.reject, Id.promote, Id.rollback],
+  [Id.judge, Id.propose, Id.approve, Id.reject, Id.promote, Id.rollback],
   [Id.sendImages, Id.check, Id.acknowledge, Id.stopDeployment],
   [Id.tag, Id.fork, Id.browse, Id.lineage],
   [Id.cancelRun, Id.resumeRun]

@@ -200,9 +200,13 @@ export class Model implements IMlops {
     await this.refresh('status');
     const lost = this._slots.status.problem !== '';
     const silent = this._busy && Date.now() - this._heardAt > SILENT_MS;
-    if (!lost && (this._lost || silent || !this._looked)) {
-      const asked: Topic[] = this._lost ? [...this._wanted] : ['jobs', 'runs'];
-      await Promise.all(asked.filter(topic => topic !== 'status').map(topic => this.refresh(topic)));
+    if (!lost) {
+      const known = [...this._wanted].filter(topic => topic !== 'status');
+      const now = (topic: Topic) => topic === 'jobs' || topic === 'runs';
+      const due = known.filter(
+        topic => this._lost || this._slots[topic].problem !== '' || (now(topic) && (silent || !this._looked))
+      );
+      await Promise.all(due.map(topic => this.refresh(topic)));
       this._looked = true;
     }
     this._lost = lost;

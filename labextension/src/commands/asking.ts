@@ -6,30 +6,39 @@ import type { IMlops } from '../tokens';
 /** One property of the JSON Schema of a question that this front end asks itself. */
 interface IProperty {
   readonly title: string;
+  readonly type?: 'string' | 'number' | 'array';
   readonly description?: string;
   readonly format?: string;
   readonly choices?: readonly (string | { readonly id: string; readonly label: string })[];
-  readonly initial?: string;
+  readonly initial?: string | number;
   readonly empty?: boolean;
+  /** Asked only of those who open "More". */
+  readonly more?: boolean;
+  readonly minimum?: number;
+  readonly maximum?: number;
 }
 
-/** The JSON Schema of a few texts; each must be answered unless it has an answer or may stay empty. */
+/** The JSON Schema of a few questions; each must be answered unless it may stay empty or is among the further ones. */
 export function schemaOf(properties: Readonly<Record<string, IProperty>>): Fields {
   const written = Object.entries(properties).map(([name, one]) => [
     name,
     {
-      type: 'string',
+      type: one.type ?? 'string',
       title: one.title,
+      more: one.more,
+      minimum: one.minimum,
+      maximum: one.maximum,
       description: one.description ?? '',
       format: one.format,
       default: one.initial,
+      ...(one.type === 'array' && { items: { type: 'string' } }),
       ...(one.choices && {
         enum: one.choices.map(choice => (typeof choice === 'string' ? choice : choice.id)),
         labels: one.choices.map(choice => (typeof choice === 'string' ? choice : choice.label))
       })
     }
   ]);
-  const required = Object.entries(properties).filter(([, one]) => !one.empty);
+  const required = Object.entries(properties).filter(([, one]) => !one.empty && !one.more);
   return { properties: Object.fromEntries(written), required: required.map(([name]) => name) };
 }
 
@@ -46,7 +55,7 @@ export async function attempt(what: () => Promise<unknown>): Promise<void> {
 export function knownRefs(model: IMlops): string[] {
   const datasets = model.slot('datasets').value ?? [];
   return datasets.flatMap(one => [
-    ...one.tags.map(tag => `${one.name}@${tag}`).reverse(),
+    ...one.tags.map(tag => `${one.name}@${tag}`),
     ...one.branches.map(branch => `${one.name}@${branch.name}`)
   ]);
 }

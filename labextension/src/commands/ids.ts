@@ -9,6 +9,7 @@ export const Id = {
   browse: 'mlops-nb:browse',
   panel: 'mlops-nb:open-panel',
   template: 'mlops-nb:new-from-template',
+  judge: 'mlops-nb:judge',
   propose: 'mlops-nb:propose',
   approve: 'mlops-nb:approve',
   reject: 'mlops-nb:reject',

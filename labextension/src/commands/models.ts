@@ -4,7 +4,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { ask } from '../form/dialog';
 import { count, text, type Fields } from '../reading';
 import type { IMlops, IModel, IModelVersion } from '../tokens';
-import { attempt, schemaOf } from './asking';
+import { attempt, knownRefs, offers, schemaOf } from './asking';
 import { Id } from './ids';
 
 const COMMENT = { title: 'Comment', description: 'why; it is kept on record', format: 'long' };
@@ -18,6 +18,40 @@ export function addModelCommands(commands: CommandRegistry, model: IMlops): void
     return model.slot('models').value ?? [];
   };
   const put = (models: readonly IModel[]) => model.put('models', models);
+
+  commands.addCommand(Id.judge, {
+    label: 'Judge a model …',
+    caption: 'Evaluate a model beside the one in staging, and put the gate’s Decision on record',
+    execute: async args => {
+      const [models] = await Promise.all([known(), model.slot('datasets').value ?? model.refresh('datasets')]);
+      const versions = models.flatMap(one => one.versions.map(version => ({ one, version })));
+      const choices = versions.map(({ one, version }) => ({ id: version.bundle, label: nameOf(one, version) }));
+      await ask({
+        title: 'Judge a model',
+        about: choices.length
+          ? 'It is evaluated on the held-out part of the data, beside the model that is in staging.'
+          : 'No model is registered yet. Train and register one first.',
+        schema: schemaOf({
+          bundle: { title: 'Model', choices, initial: text(args.bundle) || choices[0]?.id },
+          data: { title: 'Data', description: 'a version, such as signs@v2', format: 'DatasetRef', initial: knownRefs(model)[0] },
+          min_accuracy: { title: 'Lowest accuracy', type: 'number', initial: 0.9, minimum: 0, maximum: 1, more: true },
+          max_drop: {
+            title: 'Largest drop',
+            description: 'in accuracy, against the model in staging',
+            type: 'number',
+            initial: 0.02,
+            minimum: 0,
+            maximum: 1,
+            more: true
+          },
+          slices: { title: 'Slices', description: 'such as weather, or weather=snow', type: 'array', empty: true, more: true }
+        }),
+        send: 'Judge',
+        offers: offers(model),
+        onSend: ({ bundle, data, ...policy }) => model.begin('judge', { bundle, data, policy })
+      });
+    }
+  });
 
   commands.addCommand(Id.propose, {
     label: 'Propose a model …',

@@ -77,7 +77,8 @@ const DONE: Readonly<Record<string, string>> = {
   run: 'Ran',
   resume: 'Resumed',
   register: 'Registered',
-  deploy: 'Deployed'
+  deploy: 'Deployed',
+  judge: 'Judged'
 };
 
 /** What a job works on, in a few words. */

@@ -1,7 +1,7 @@
 import { Dialog, ReactWidget } from '@jupyterlab/apputils';
 import * as React from 'react';
 
-import { Problem } from '../parts';
+import { Fold, Problem } from '../parts';
 import { fieldsOf, valuesOf, type IField, type Written } from './fields';
 import { Question } from './question';
 
@@ -37,25 +37,35 @@ class FormBody extends ReactWidget {
 
   render(): JSX.Element {
     const { ask } = this;
+    const more = this.questions.filter(field => field.more);
     return (
       <div data-testid="mlops-form" aria-busy={this.busy}>
         {ask.about && <p className="mlops-Form-about">{ask.about}</p>}
-        {this.questions.map(field => (
-          <Question
-            key={field.name}
-            field={field}
-            said={this.said[field.name] ?? field.initial}
-            problem={this.problems[field.name] ?? ''}
-            offers={ask.offers?.[field.format] ?? []}
-            onSay={said => {
-              this.said = { ...this.said, [field.name]: said };
-              this.update();
-            }}
-          />
-        ))}
+        {this.questions.filter(field => !field.more).map(field => this.question(field))}
+        {more.length > 0 && (
+          <Fold summary="More" open={more.some(field => this.problems[field.name])}>
+            {() => more.map(field => this.question(field))}
+          </Fold>
+        )}
         {this.questions.length === 0 && !ask.about && <p>Nothing needs to be set.</p>}
         {this.refusal && <Problem text={this.refusal} />}
       </div>
+    );
+  }
+
+  private question(field: IField): JSX.Element {
+    return (
+      <Question
+        key={field.name}
+        field={field}
+        said={this.said[field.name] ?? field.initial}
+        problem={this.problems[field.name] ?? ''}
+        offers={this.ask.offers?.[field.format] ?? []}
+        onSay={said => {
+          this.said = { ...this.said, [field.name]: said };
+          this.update();
+        }}
+      />
     );
   }
 

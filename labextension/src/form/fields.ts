@@ -18,6 +18,8 @@ export interface IField {
   readonly choices: readonly { readonly value: string; readonly label: string }[];
   /** What may be meant by the text: DatasetRef, BundleId, ... */
   readonly format: string;
+  /** One of the further questions, which most people leave as they are. */
+  readonly more: boolean;
   readonly initial: Written;
 }
 
@@ -51,6 +53,7 @@ function fieldOf(name: string, property: Fields, required: boolean): IField {
     maximum: bound(one.maximum) ?? bound(one.exclusiveMaximum),
     choices: choices.map((value, at) => ({ value, label: labels[at] ?? value })),
     format: text(one.format),
+    more: property.more === true,
     initial: written(property.default, kind)
   };
 }

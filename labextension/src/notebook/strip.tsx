@@ -5,7 +5,9 @@ import { bundlesIn } from '../commands/asking';
 import { Id } from '../commands/ids';
 import { subjectOf } from '../commands/runs';
 import { Act, Badge, Problem, Progress, useSlot, type IEnv } from '../parts';
-import type { IJob, IRunState } from '../tokens';
+import type { IJob, IRunState, IStepState } from '../tokens';
+
+const PADDING_PX = 4; // as the style sheet says
 
 interface IStripProps extends IEnv {
   readonly path: () => string;
@@ -21,13 +23,32 @@ export class Strip extends ReactWidget {
   }
 
   dispose(): void {
+    this._grown.disconnect();
     this._props.model.changed.disconnect(this._fit, this);
     super.dispose();
   }
 
   render(): JSX.Element {
-    return <Work {...this._props} />;
+    return (
+      <div ref={this._observe}>
+        <Work {...this._props} />
+      </div>
+    );
   }
+
+  /** The box around it gives a widget the height it insists on, so it insists on that of its content. */
+  private readonly _observe = (content: HTMLDivElement | null) => {
+    this._grown.disconnect();
+    if (content) {
+      this._grown.observe(content);
+    }
+  };
+
+  private readonly _grown = new ResizeObserver(entries => {
+    const height = entries[0]?.contentRect.height ?? 0;
+    this.node.style.minHeight = `${Math.ceil(height) + 2 * PADDING_PX + 1}px`;
+    this.parent?.fit();
+  });
 
   /** It takes no room while there is nothing to say. */
   private _fit(): void {
@@ -117,6 +138,18 @@ function saidOf(job: IJob, run: IRunState | undefined): string {
   if (job.status === 'running' && step && step.of > 0) {
     return `${step.name}: cell ${Math.min(step.cells + 1, step.of)} of ${step.of}`;
   }
+  if (job.status === 'done' && run) {
+    const seconds = run.steps.reduce((sum, one) => sum + one.seconds, 0);
+    return [`${seconds.toFixed(1)} s`, ...run.steps.flatMap(one => numbersOf(one.outputs))].join(' · ');
+  }
   const share = job.status === 'running' && job.total ? `, ${job.done} of ${job.total}` : '';
   return job.said ? `${job.said}${share}` : share.slice(2);
+}
+
+/** What a step measured, such as `val_accuracy 0.87`. */
+function numbersOf(outputs: IStepState['outputs']): string[] {
+  return Object.entries(outputs)
+    .filter((one): one is [string, number] => typeof one[1] === 'number')
+    .slice(0, 4)
+    .map(([name, value]) => `${name} ${Number.isInteger(value) ? value : value.toPrecision(3)}`);
 }

@@ -39,7 +39,7 @@ interface IDatasetProps extends IEnv {
 
 function Dataset({ model, commands, dataset, job }: IDatasetProps): JSX.Element {
   const { name } = dataset;
-  const newest = dataset.tags[dataset.tags.length - 1];
+  const newest = dataset.tags[0];
   const ref = dataset.versions[0]?.ref || `${name}@${newest ?? 'main'}`;
   return (
     <article className="mlops-Card" aria-label={`Data set ${name}`}>
@@ -108,12 +108,14 @@ function Checked({ dataset, job }: { dataset: IDataset; job: IJob | undefined })
   );
 }
 
+const SEVERITIES: Readonly<Record<string, string>> = { E: 'error', W: 'warning', I: 'note' };
+
 function Findings({ dataset }: { dataset: IDataset }): JSX.Element {
   return (
     <ul className="mlops-List">
       {dataset.findings.map((finding, at) => (
         <li key={at}>
-          <Badge says={finding.severity} /> <strong>{finding.check}</strong> ({finding.count}) {finding.sentence}
+          <Badge says={SEVERITIES[finding.severity] ?? finding.severity} /> <strong>{finding.check}</strong> ({finding.count}) {finding.sentence}
         </li>
       ))}
     </ul>

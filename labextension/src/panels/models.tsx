@@ -94,11 +94,19 @@ function Version({ commands, one, version, actor }: IVersionProps): JSX.Element 
         <Proposal key={proposal.id} {...{ commands, proposal, actor }} />
       ))}
       <div className="mlops-Acts">
-        {!approved && (
+        {version.decision?.verdict !== 'pass' && (
           <Act
+            kind={version.decision ? 'plain' : 'main'}
+            label={`Judge ${ref}`}
+            onAct={() => commands.execute(Id.judge, { bundle: version.bundle })}
+          >
+            {version.decision ? 'Judge again' : 'Judge'}
+          </Act>
+        )}
+        {version.decision?.verdict === 'pass' && version.proposals.every(one => one.status === 'rejected') && (
+          <Act
+            kind="main"
             label={`Propose ${ref}`}
-            disabled={version.decision === null}
-            title={version.decision ? undefined : 'Evaluate it first: a proposal needs a Decision'}
             onAct={() => commands.execute(Id.propose, { bundle: version.bundle })}
           >
             Propose
@@ -134,7 +142,7 @@ function Version({ commands, one, version, actor }: IVersionProps): JSX.Element 
 function Decision({ decision }: { decision: IDecision | null }): JSX.Element {
   if (decision === null) {
     return (
-      <p className="mlops-Dim">Not judged yet: run the template evaluate on it, and decide with the gate.</p>
+      <p className="mlops-Dim">Not judged yet: press Judge to evaluate it beside what is in staging.</p>
     );
   }
   return (

@@ -79,8 +79,7 @@ function Run({ model, commands, run, job }: IEnv & { run: IRunState; job: IJob |
         <Badge says={run.status} />
       </header>
       <p className="mlops-Dim">
-        {run.by}, <When at={run.began_at} /> · <span title={run.id}>run:{hex8(run.id)}</span> · {done} of{' '}
-        {run.steps.length} steps
+        {run.by}, <When at={run.began_at} /> · <span title={run.id}>run:{hex8(run.id)}</span> · {steps(done, run.steps.length)}
         {run.stop_by && ` · stopped by ${run.stop_by}`}
       </p>
       {going && <Progress of={name} done={cells(run.steps)} total={total(run.steps)} />}
@@ -105,6 +104,9 @@ function Run({ model, commands, run, job }: IEnv & { run: IRunState; job: IJob |
     </article>
   );
 }
+
+const steps = (done: number, all: number) =>
+  done === all ? `${all} ${all === 1 ? 'step' : 'steps'}` : `${done} of ${all} steps`;
 
 const cells = (steps: readonly IStepState[]) =>
   steps.reduce((sum, step) => sum + (step.status === 'cached' || step.status === 'ran' ? step.of : step.cells), 0);
@@ -162,7 +164,9 @@ function Log({ model, run, step }: { model: IEnv['model']; run: IRunState; step:
     );
     return () => void (here = false);
   }, [model, run.id, step.name, step.cells, step.status]);
-  React.useEffect(() => end.current?.scrollTo(0, end.current.scrollHeight), [text]);
+  React.useEffect(() => {
+    end.current?.scrollTo(0, end.current.scrollHeight); // newer browsers answer a promise
+  }, [text]);
   return (
     <pre className="mlops-Log" ref={end} tabIndex={0} role="log" aria-label={`Log of ${step.name}`}>
       {text.split('\n').slice(-200).join('\n')}

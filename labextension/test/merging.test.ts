@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { merged, newerJob, newerRun, placed, sameNotebook, share } from '../src/merging';
+import { readJob, readRun } from '../src/shapes';
+
+const run = (id: string, lines: number, began_at = '2026-01-01') => readRun({ id, lines, began_at, status: 'running' });
+const job = (status: string, done = 0, run = '') =>
+  readJob({ id: 'job:1', began_at: '2026-01-01', status, done, total: 9, run });
+
+test('events that arrive late change nothing', () => {
+  const known = [run('run:1', 5)];
+  assert.equal(placed(known, run('run:1', 4), newerRun), known);
+  assert.equal(placed(known, run('run:1', 6), newerRun)[0]?.lines, 6);
+});
+
+test('a job that ended never goes on again', () => {
+  assert.equal(newerJob(job('done'), job('running', 9)), false);
+  assert.equal(newerJob(job('running', 9), job('done')), true);
+  assert.equal(newerJob(job('running', 5), job('running', 4)), false);
+  assert.equal(newerJob(job('running', 5), job('running', 5, 'run:1')), true);
+});
+
+test('a new one is placed by the time it began', () => {
+  const known = [run('run:3', 1, '2026-03-01'), run('run:1', 1, '2026-01-01')];
+  const ids = placed(known, run('run:2', 1, '2026-02-01'), newerRun).map(one => one.id);
+  assert.deepEqual(ids, ['run:3', 'run:2', 'run:1']);
+});
+
+test('a snapshot keeps what events told better, and what began after it', () => {
+  const known = [run('run:3', 2, '2026-03-01'), run('run:2', 9, '2026-02-01'), run('run:0', 1, '2025-01-01')];
+  const seen = merged(known, [run('run:2', 7, '2026-02-01'), run('run:1', 1, '2026-01-01')], newerRun);
+  assert.deepEqual(
+    seen.map(one => [one.id, one.lines]),
+    [['run:3', 2], ['run:2', 9], ['run:1', 1]] // run:0 is older than the oldest of the snapshot
+  );
+});
+
+test('a notebook is known by its path below what is served', () => {
+  assert.ok(sameNotebook('/srv/ann/work/train.ipynb', 'work/train.ipynb'));
+  assert.ok(sameNotebook('/srv/work/train.ipynb', 'RTC:work/train.ipynb'));
+  assert.ok(!sameNotebook('/srv/pretrain.ipynb', 'train.ipynb'));
+});
+
+test('a share is between 0 and 1, or unknown', () => {
+  assert.deepEqual([share(3, 4), share(5, 4), share(1, null), share(0, 0)], [0.75, 1, null, null]);
+});
