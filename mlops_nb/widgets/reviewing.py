@@ -71,7 +71,7 @@ def review_panel(
         form, in_thread("review", decide, by=who), _told, title=f"Review, as {who}", label="Decide"
     )
 
-
+# %% ../../nbs/15d_widgets_reviewing.ipynb #46434be4
 def _open(ws: Workspace) -> list[Proposal]:
     return list(proposals(ws, status="open"))[::-1]
 
