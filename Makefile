@@ -50,7 +50,7 @@ check: $(READY)  ## generated files and README agree with the notebooks; lint an
 nbs: $(READY)    ## every cell of every library notebook
 	$(BIN)/nbdev-test --n-workers 2
 
-tests: $(READY) $(KUBEFLOW)  ## properties, failures, walks, doors
+tests: $(READY) $(KUBEFLOW) $(BROWSER)  ## properties, failures, walks, doors
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 ui: $(READY) $(BROWSER)  ## JupyterLab, clicked through in a real browser

@@ -1,5 +1,6 @@
 "A version in FiftyOne, with a real mongod and a real server, and the edits made there come back."
 
+import asyncio
 import importlib
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -31,6 +33,7 @@ from mlops_nb.data import (
     validate,
     waiting_edits,
 )
+from mlops_nb.data.app import Guarded
 from mlops_nb.data.collecting import boxes_after, edited
 from mlops_nb.data.database import app_of, hold
 from mlops_nb.data.ingestion import row_of
@@ -393,6 +396,54 @@ def test_nobody_looks_any_more(ws, mongod):
     with hold(ws) as second:
         assert second.started and second.uri == first.uri  # who knew the old one knows this one
     assert gone(*second.pids.values())
+
+
+def test_whoever_asks_keeps_it_open(tmp_path):
+    "What Jupyter hands on comes without a hold; while it comes, the keeper stays."
+    (tmp_path / "running.json").touch()
+    asked, ended = tmp_path / "asked", threading.Event()
+    asked.touch()
+    os.utime(asked, (time.time() + 3600,) * 2)
+
+    def keeper():
+        with database._locked(tmp_path / "keeper.lock") as mine:
+            database._watch(tmp_path, mine, {}, idle_s=0.2, asked=[])
+        ended.set()
+
+    watching = threading.Thread(target=keeper)
+    watching.start()
+    assert not ended.wait(2) and (tmp_path / "running.json").exists()
+    os.utime(asked, (time.time() - 3600,) * 2)
+    assert ended.wait(30) and not (tmp_path / "running.json").exists()
+    watching.join()
+
+
+def test_only_who_knows_the_secret_is_noted_and_answered(ws, tmp_path):
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    guarded = Guarded(app, ws, place=tmp_path, fo=None, secret="s3")
+    for path, kind, status in (
+        ("/x/graphql", "http", 403),
+        ("/graphql", "http", 403),
+        ("/s3", "websocket", 1008),
+        ("/s3/graphql", "http", 200),
+    ):
+        os.utime(tmp_path / "asked", (0, 0))
+        said = []
+
+        async def send(message, said=said):
+            said.append(message)
+
+        asyncio.run(guarded({"type": kind, "path": path, "method": "GET"}, None, send))
+        assert said[0].get("status", said[0].get("code")) == status
+        assert ((tmp_path / "asked").stat().st_mtime > 0) == (status == 200)
+    assert seen == ["/graphql"]
+    assert b"default-src 'self'" in dict(said[0]["headers"])[b"content-security-policy"]
 
 
 def test_a_workspace_that_is_removed_takes_its_database_along(ws, mongod):
