@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from importlib.util import find_spec
 from pathlib import Path
 from socketserver import UnixStreamServer
+from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
@@ -84,17 +86,23 @@ class Echo(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def echo(ws, tmp_path):
-    "In the App's place, something that says what reaches it."
+@contextmanager
+def noted(ws, said: dict | None):
+    "As if the keeper of the App had said this; what it did say comes back."
     note = ws.folder("browse", "own") / "running.json"
-    assert not note.exists()
-    at = Path(os.path.relpath(tmp_path)) / "app.sock"  # the path of a socket has to be short
-    with UnixStreamServer(str(at), Echo) as answering:
+    before = note.read_text() if note.exists() else None
+    note.unlink(missing_ok=True) if said is None else note.write_text(json.dumps(said))
+    yield
+    note.unlink(missing_ok=True) if before is None else note.write_text(before)
+
+
+@pytest.fixture
+def echo(ws):
+    "In the App's place, something that says what reaches it."
+    with TemporaryDirectory() as place, UnixStreamServer(f"{place}/app.sock", Echo) as answering:
         threading.Thread(target=answering.serve_forever, daemon=True).start()
-        note.write_text(json.dumps({"socket": str(at.resolve()), "secret": "s3"}))
-        yield
-        note.unlink()
+        with noted(ws, {"socket": answering.server_address, "secret": "s3"}):
+            yield
         answering.shutdown()
 
 
@@ -155,9 +163,9 @@ def test_nobody_else_gets_in(server, person, echo):
 
 
 def test_an_app_that_has_ended_says_what_to_do(server, person, ws):
-    stop_browsing(ws)
-    base = opened(person, "mlops-nb/browse/datasets/signs")
-    answer = person.get(f"{base}datasets/signs")
+    with noted(ws, None):
+        base = opened(person, "mlops-nb/browse/datasets/signs")
+        answer = person.get(f"{base}datasets/signs")
     assert answer.status_code == 503 and "Browse the version again" in answer.text
 
 
@@ -191,10 +199,8 @@ def test_a_browser_shows_the_pictures(server, path, tmp_path):
         page.on("response", lambda got: got.status >= 400 and faults.append((got.status, got.url)))
         page.on("pageerror", lambda err: faults.append(err))
         page.goto(f"{server.url}login?token={TOKEN}")
-        page.goto(server.url + path)
-        page.wait_for_selector('[data-cy="looker"] canvas[canvas-loaded=true]', timeout=60_000)
-        with page.expect_response(lambda got: "/media?" in got.url) as picture:
-            page.reload()
+        with page.expect_response(lambda got: "/media?" in got.url, timeout=60_000) as picture:
+            page.goto(server.url + path)
         assert picture.value.ok and picture.value.header_value("content-type") == "image/png"
         page.wait_for_selector('[data-cy="looker"] canvas[canvas-loaded=true]', timeout=60_000)
         page.get_by_text("12 samples").first.wait_for()
