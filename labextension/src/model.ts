@@ -33,6 +33,8 @@ export class Model implements IMlops {
       frequency: { interval: CALM_MS, backoff: true, max: 4 * CALM_MS },
       standby: 'when-hidden'
     });
+    // The poll asks for one after the other; the first look asks for all at once.
+    this._wanted.forEach(topic => void this.refresh(topic));
   }
 
   slot<K extends Topic>(topic: K): ISlot<ISnapshots[K]> {
@@ -64,16 +66,45 @@ export class Model implements IMlops {
   }
 
   async begin(verb: string, args: Readonly<Record<string, unknown>>, path?: string): Promise<IJob> {
-    const job = await this.request.begin(verb, args);
-    if (path) {
-      this._shown.set(path, job.id);
+    const said = this.announce(path, verb);
+    try {
+      const job = await this.request.begin(verb, args);
+      if (path) {
+        this._shown.set(path, job.id);
+      }
+      this._heardJob(job);
+      this._soon();
+      return job;
+    } finally {
+      said();
     }
-    this._heardJob(job);
-    window.setTimeout(() => void this._poll.refresh(), SILENT_MS); // where no event tells of it
-    return job;
+  }
+
+  announce(path: string | undefined, verb: string): () => void {
+    if (path === undefined) {
+      return () => undefined;
+    }
+    const job = readJob({ verb, status: 'running', said: 'asking the server …' });
+    this._announced.set(path, job);
+    this._tell('jobs');
+    return () => {
+      if (this._announced.get(path) === job) {
+        this._announced.delete(path);
+        this._tell('jobs');
+      }
+    };
+  }
+
+  /** Look whether events tell of what was begun. */
+  private _soon(): void {
+    window.setTimeout(() => void this._poll.refresh(), SILENT_MS);
   }
 
   workOf(path: string): IJob | null {
+    const announced = this._announced.get(path);
+    if (announced) {
+      return announced;
+    }
     const shown = this._shown.get(path);
     const jobs = this._slots.jobs.value ?? [];
     const ours = jobs.find(job => job.id === shown);
@@ -204,10 +235,9 @@ export class Model implements IMlops {
       const known = [...this._wanted].filter(topic => topic !== 'status');
       const now = (topic: Topic) => topic === 'jobs' || topic === 'runs';
       const due = known.filter(
-        topic => this._lost || this._slots[topic].problem !== '' || (now(topic) && (silent || !this._looked))
+        topic => this._lost || this._slots[topic].problem !== '' || (now(topic) && silent)
       );
       await Promise.all(due.map(topic => this.refresh(topic)));
-      this._looked = true;
     }
     this._lost = lost;
     const interval = silent ? SILENT_MS : CALM_MS;
@@ -232,8 +262,8 @@ export class Model implements IMlops {
   private readonly _told = new Map<Topic, boolean>();
   private readonly _due = new Set<Topic>();
   private readonly _shown = new Map<string, string>(); // notebook -> job
+  private readonly _announced = new Map<string, IJob>(); // notebook -> what is being asked for
   private readonly _poll: Poll;
   private _heardAt = 0;
   private _lost = false;
-  private _looked = false;
 }

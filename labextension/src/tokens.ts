@@ -254,6 +254,8 @@ export interface IMlops {
   put<K extends Topic>(topic: K, value: ISnapshots[K]): void;
   /** Begin long work; the path says in whose notebook its progress is shown. */
   begin(verb: string, args: Readonly<Record<string, unknown>>, path?: string): Promise<IJob>;
+  /** Show at once that something is about to begin in a notebook; until what is returned is called. */
+  announce(path: string | undefined, verb: string): () => void;
   /** The newest work that belongs to a notebook. */
   workOf(path: string): IJob | null;
   /** No longer show that work in its notebook. */

@@ -23,7 +23,9 @@ export function addNotebookCommands(
     icon: icons.check,
     execute: async args => {
       const panel = current();
+      const said = model.announce(pathOf(panel), 'validate');
       const ref = text(args.ref) || (panel ? await refOf(model, panel) : '');
+      said();
       if (ref && args.ask !== true) {
         await begun(ask_validate(model, ref), () => model.begin('validate', { ref }, pathOf(panel)));
       } else {

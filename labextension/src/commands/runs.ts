@@ -3,8 +3,8 @@ import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 
 import { text } from '../reading';
 import type { IJob, IMlops } from '../tokens';
-import { attempt } from './asking';
-import { bundlesIn } from './asking';
+import { short } from '../parts';
+import { attempt, bundlesIn } from './asking';
 import { Id } from './ids';
 
 /** What is done about runs and jobs, whoever began them. */
@@ -85,7 +85,7 @@ const DONE: Readonly<Record<string, string>> = {
 export function subjectOf(job: IJob): string {
   const { ref, notebook, run, name, bundle } = job.arguments;
   const path = text(notebook);
-  return path.split('/').pop() || text(ref) || text(name) || text(run) || text(bundle);
+  return path.split('/').pop() || text(ref) || text(name) || short(text(run) || text(bundle));
 }
 
 /** Tell how a job ended that this person began, with the next step one click away. */

@@ -92,7 +92,7 @@ function Next({ model, commands, job, run, path }: IStripProps & { job: IJob; ru
   const broken = run && !going && ['failed', 'stopped'].includes(run.status);
   return (
     <span className="mlops-Acts">
-      {going && (
+      {going && job.id !== '' && (
         <Act
           onAct={() =>
             run ? commands.execute(Id.cancelRun, { id: run.id }) : commands.execute(Id.stopJob, { id: job.id })

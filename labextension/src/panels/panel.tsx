@@ -60,7 +60,9 @@ export class Panel extends SidePanel {
   /** Open a section and move the focus there. */
   reveal(section: Section): void {
     const at = SECTIONS.indexOf(section);
-    (this.content as AccordionPanel).expand(at);
+    const accordion = this.content as AccordionPanel;
+    accordion.expand(at);
+    accordion.setRelativeSizes(SECTIONS.map(one => (one === section ? 4 : 1)));
     this.widgets[at]?.node.focus();
   }
 }

@@ -26,12 +26,12 @@ export function RunsSection(env: IEnv): JSX.Element {
           toolbar.
         </Empty>
       )}
-      {all.map(one => (
+      {all.map((one, at) => (
         <Guarded key={one.id} of={one.id}>
           {'steps' in one ? (
-            <Run {...env} run={one} job={(jobs.value ?? []).find(job => job.run === one.id)} />
+            <RunCard {...env} run={one} newest={at === 0} job={(jobs.value ?? []).find(job => job.run === one.id)} />
           ) : (
-            <Job {...env} job={one} />
+            <JobCard {...env} job={one} />
           )}
         </Guarded>
       ))}
@@ -66,12 +66,18 @@ function Job({ commands, job }: IEnv & { job: IJob }): JSX.Element {
   );
 }
 
-function Run({ model, commands, run, job }: IEnv & { run: IRunState; job: IJob | undefined }): JSX.Element {
+interface IRunProps extends IEnv {
+  readonly run: IRunState;
+  readonly job: IJob | undefined;
+  readonly newest: boolean;
+}
+
+function Run({ model, commands, run, job, newest }: IRunProps): JSX.Element {
   const going = run.status === 'running';
   const name = job ? `${job.verb} ${subjectOf(job)}` : (run.steps[run.steps.length - 1]?.name ?? run.kind);
   const broken = run.status === 'failed' || run.status === 'stopped';
   const done = run.steps.filter(step => step.status === 'ran' || step.status === 'cached').length;
-  const open = going || (broken && Date.now() - Date.parse(run.began_at) < 3_600_000);
+  const open = going || newest || (broken && Date.now() - Date.parse(run.began_at) < 3_600_000);
   return (
     <article className="mlops-Card" aria-label={`Run ${name}`} data-testid={`mlops-run-${hex8(run.id)}`}>
       <header>
@@ -104,6 +110,10 @@ function Run({ model, commands, run, job }: IEnv & { run: IRunState; job: IJob |
     </article>
   );
 }
+
+/** Drawn again only when they change themselves, however many events come for others. */
+const RunCard = React.memo(Run);
+const JobCard = React.memo(Job);
 
 const steps = (done: number, all: number) =>
   done === all ? `${all} ${all === 1 ? 'step' : 'steps'}` : `${done} of ${all} steps`;
