@@ -16,7 +16,7 @@ from jupyter_server.extension.application import ExtensionApp
 from .browsing import browse_handlers
 from .events import CHANGED, SCHEMA, Watcher, watch
 from .handlers import handlers
-from .here import Here
+from .here import Here, end
 from .place import Place
 
 # %% ../../nbs/17z_lab_app.ipynb #2cdfd4cb
@@ -56,4 +56,4 @@ class MlopsNb(ExtensionApp):
         self.watching.cancel()
         with suppress(asyncio.CancelledError):
             await self.watching
-        await self.here.worker.end()
+        await end(self.here)

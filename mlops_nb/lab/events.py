@@ -109,6 +109,7 @@ class _Going:
 
 # %% ../../nbs/17j_lab_events.ipynb #61ca119f
 _EVERY_S = {"ledger": 1.0, "staging": 2.0}  # at the most
+_ABOUT = {"ledger": {"data", "models", "staging"}, "staging": {"staging"}}
 
 
 def _ledger(ws: Workspace) -> list[tuple]:
@@ -153,7 +154,7 @@ class Watcher:
 
     def _sections(self, ws: Workspace) -> list[str]:
         "Sections whose files look otherwise than when they were told last."
-        topics: set[str] = set()
+        topics, self.here.owed = self.here.owed, set()
         for what, look in (("ledger", _ledger), ("staging", _staging)):
             try:
                 prints = look(ws)
@@ -162,8 +163,9 @@ class Watcher:
             at, before = self._prints.get(what, (0.0, None))
             if self._quiet or (prints != before and time.monotonic() - at >= _EVERY_S[what]):
                 self._prints[what] = (time.monotonic(), prints)
-                topics |= {"staging"} if what == "staging" else {"data", "models", "staging"}
-        return [] if self._quiet else sorted(topics)
+                if not self._quiet:
+                    topics |= _ABOUT[what]
+        return sorted(topics)
 
 
 def _section(topic: str) -> dict[str, Any]:

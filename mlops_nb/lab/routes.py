@@ -112,6 +112,29 @@ ROUTES += (
           body=fields({"name": TEXT, "alias": TEXT}), **_MODELS),
 )  # fmt: skip
 
+# %% ../../nbs/17g_lab_routes.ipynb #2edbe890
+_STAGING = {"answer": many(ref("Deployment"))} | _ACTOR
+_NAMED = {"body": fields({"name": TEXT})}
+_IMAGES = many(fields({"name": TEXT, "base64": TEXT}))
+
+ROUTES += (
+    Route("GET", "deployments", "What is deployed, whether it is well, and alerts about it.",
+          "staging:listed", **_list_of("Deployment")),
+    Route("POST", "deployments/stop", "End a deployment.", "staging:stop",
+          **_STAGING | _NAMED | {"action": "execute"}),
+    Route("POST", "deployments/check", "Run the monitor now; it pages if it must.",
+          "staging:check", **_STAGING | _NAMED | {"action": "execute"}),
+    Route("POST", "deployments/classify", "Ask a deployment about images.", "staging:classify",
+          many(ref("Answer")),
+          body=fields({"name": TEXT}, images=_IMAGES, folder=TEXT), **_ACTOR),
+    Route("POST", "alerts/acknowledge", "Take an alert on.", "staging:acknowledge",
+          body=fields({"id": TEXT, "comment": TEXT}), **_STAGING),
+    Route("GET", "lineage", "Where a thing came from and what it led to.", "lineage:shown",
+          ref("Graph"), query={"of": TEXT}, needed=("of",), worker=True),
+    Route("GET", "text", "What stands in a blob, for a person to read.", "lineage:text",
+          ref("Text"), query={"id": TEXT}, needed=("id",), worker=True),
+)  # fmt: skip
+
 # %% ../../nbs/17g_lab_routes.ipynb #608a5ec7
 def _operation(route: Route) -> dict[str, Any]:
     "One route as OpenAPI says it."

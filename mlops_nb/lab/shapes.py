@@ -116,6 +116,42 @@ _MODEL = fields({
     "staging": some(WHOLE), "production": some(WHOLE),
 })  # fmt: skip
 
+# %% ../../nbs/17f_lab_shapes.ipynb #97559a60
+_SHIFT = fields({
+    "frames": COUNT, "clips": COUNT, "reference": TEXT,
+    "windows": many(fields({"frame": COUNT, "evidence": NUMBER, "threshold": NUMBER})),
+})  # fmt: skip
+
+_ALERT = fields({
+    "id": TEXT, "level": one_of("ticket", "page"), "at": TIME, "sentence": TEXT,
+    "at_frame": COUNT, "acknowledged_by": some(TEXT), "comment": TEXT,
+})  # fmt: skip
+
+_DEPLOYMENT = fields({
+    "name": TEXT, "url": some(TEXT), "bundle": TEXT, "model": some(TEXT), "alive": FLAG,
+    "ready": FLAG, "started_at": some(TIME), "requests": COUNT,
+    "latency_ms": some(fields({"p50": NUMBER, "p95": NUMBER, "p99": NUMBER})),
+    "shift": some(_SHIFT), "alerts": many(_ALERT),
+})  # fmt: skip
+
+_ANSWER = fields({
+    "image": TEXT, "label": TEXT, "score": NUMBER, "confident": FLAG, "latency_ms": NUMBER,
+})  # fmt: skip
+
+_KINDS = one_of("notebook", "dataset", "run", "model", "image", "text", "none")
+
+_GRAPH = fields({
+    "root": TEXT,
+    "nodes": many(fields({
+        "id": TEXT, "kind": TEXT, "label": TEXT, "layer": WHOLE,
+        "made": many(fields({"verb": TEXT, "by": TEXT, "at": TIME})),
+        "opens": fields({"type": _KINDS, "target": TEXT}),
+    })),
+    "edges": many(fields({
+        "source": TEXT, "target": TEXT, "verb": TEXT, "by": TEXT, "at": some(TIME),
+    })),
+})  # fmt: skip
+
 # %% ../../nbs/17f_lab_shapes.ipynb #f4235f89
 _STATUS = fields({
     "version": TEXT, "build": some(TEXT), "workspace": some(TEXT), "actor": TEXT,
@@ -130,7 +166,8 @@ _PROBLEM = fields({"message": TEXT, "kind": TEXT})
 SHAPES: dict[str, Shape] = {
     "Status": _STATUS, "RunState": _RUN, "Job": _JOB, "Log": _LOG,
     "Dataset": _DATASET, "Quarantined": _QUARANTINED, "Model": _MODEL, "Decision": _DECISION,
-    "Proposal": _PROPOSAL, "Form": _FORM, "Template": _TEMPLATE,
+    "Proposal": _PROPOSAL, "Deployment": _DEPLOYMENT, "Answer": _ANSWER, "Graph": _GRAPH,
+    "Text": fields({"text": TEXT, "whole": FLAG}), "Form": _FORM, "Template": _TEMPLATE,
     "Copied": fields({"path": TEXT}), "Problem": _PROBLEM,
 }  # fmt: skip
 

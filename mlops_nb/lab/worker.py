@@ -81,7 +81,6 @@ class Worker:
         self._asked: dict[int, tuple[asyncio.subprocess.Process, asyncio.Future]] = {}
         self._numbers = itertools.count(1)
         self._last_words: deque[str] = deque(maxlen=20)
-        self.warm = False  # has it answered?
 
     async def ask(
         self,
@@ -99,7 +98,7 @@ class Worker:
         return answer["result"]
 
     async def _answer(self, call: str, given: dict[str, Any]) -> dict[str, Any]:
-        process = await self._running()
+        process = await _running(self)
         number, told = next(self._numbers), asyncio.get_running_loop().create_future()
         self._asked[number] = process, told
         line = json.dumps({"id": number, "call": call, "with": given}) + "\n"
@@ -110,7 +109,6 @@ class Worker:
             answer = await told
         finally:
             self._asked.pop(number, None)
-        self.warm = self.warm or answer.get("error", {}).get("kind") != DIED
         return answer
 
     async def end(self) -> None:
@@ -126,37 +124,36 @@ class Worker:
         await asyncio.gather(*self._reading)
 
 # %% ../../nbs/17gb_lab_worker.ipynb #27da6a9c
-async def _running(self: Worker) -> asyncio.subprocess.Process:
+async def _running(worker: Worker) -> asyncio.subprocess.Process:
     "The process, begun if there is none."
-    async with self._lock:
-        if self._process is None or self._process.returncode is not None:
-            self.warm = False
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "mlops_nb.lab.worker", str(self.place.served),
+    async with worker._lock:
+        if worker._process is None or worker._process.returncode is not None:
+            worker._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "mlops_nb.lab.worker", str(worker.place.served),
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE, limit=2**28,
             )  # fmt: skip
-            reading = (_read_answers(self, self._process), _read_log(self, self._process))
-            self._reading = [asyncio.create_task(one) for one in reading]
-        return self._process
+            reading = (_read_answers(worker, worker._process), _read_log(worker, worker._process))
+            worker._reading = [asyncio.create_task(one) for one in reading]
+        return worker._process
 
 
-async def _read_answers(self: Worker, process: asyncio.subprocess.Process) -> None:
+async def _read_answers(worker: Worker, process: asyncio.subprocess.Process) -> None:
     while line := await process.stdout.readline():
         answer = json.loads(line)
-        _, told = self._asked.get(answer["id"], (None, None))
+        _, told = worker._asked.get(answer["id"], (None, None))
         if told and not told.done():
             told.set_result(answer)
     code = await process.wait()
-    for other, told in self._asked.values():
+    for other, told in worker._asked.values():
         if other is process and not told.done():
-            told.set_result({"error": _died(code, self._last_words)})
+            told.set_result({"error": _died(code, worker._last_words)})
 
 
-async def _read_log(self: Worker, process: asyncio.subprocess.Process) -> None:
+async def _read_log(worker: Worker, process: asyncio.subprocess.Process) -> None:
     while line := await process.stderr.readline():
-        self._last_words.append(line.decode("utf-8", "replace").rstrip())
-        self._log(self._last_words[-1])
+        worker._last_words.append(line.decode("utf-8", "replace").rstrip())
+        worker._log(worker._last_words[-1])
 
 
 def _died(code: int, words: deque[str]) -> dict[str, Any]:
@@ -164,9 +161,6 @@ def _died(code: int, words: deque[str]) -> dict[str, Any]:
     if words:
         message += f" It last said: {words[-1][:300]}"
     return {"status": 500, "kind": DIED, "message": message}
-
-
-Worker._running = _running
 
 # %% ../../nbs/17gb_lab_worker.ipynb #fae0b2b9
 if __name__ == "__main__":
