@@ -8,9 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-import urllib.request
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from nbformat import v4
 from mlops_nb.data.ingestion import row_of
 from mlops_nb.data.items import Item
 from mlops_nb.data.leaves import SCHEMA
+from mlops_nb.data.ports import Port
 from mlops_nb.data.store import append_rows, writing
 from mlops_nb.ledger import acts
 from mlops_nb.pipeline import Output, Step, StepFailed, run
@@ -472,20 +473,22 @@ def test_a_runner_that_was_killed_leaves_no_mlflow_run_open(ws, tmp_path):
 
 
 class Server:
-    "A real MLflow server that can go away and come back."
+    "A real MLflow server behind a door: while it starts again, nobody answers."
 
     def __init__(self, folder: Path, database: Path):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url, self.log = f"http://127.0.0.1:{self.port}", folder / "server.log"
+        self.log, self.place = folder / "server.log", tempfile.TemporaryDirectory()
+        self.socket = Path(self.place.name, "mlflow.sock")
         shutil.copy(database, folder / "server.db")
-        self.command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
-        self.command += ["--port", str(self.port), "--workers", "1", "--artifacts-destination"]
+        self.command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+        self.command += ["--uvicorn-opts", f"--uds {self.socket}", "--artifacts-destination"]
         self.command += [str(folder / "artefacts"), "--backend-store-uri"]
         self.command += [f"sqlite:///{folder / 'server.db'}"]
+        self.door = Port(self.socket)
+        self.number = self.door.number
+        self.url = f"http://127.0.0.1:{self.number}"
 
     def start(self) -> None:
+        "Behind a door that stays as it is."
         quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
         quiet |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # a second server, for GenAI jobs
         with self.log.open("ab") as log:
@@ -494,16 +497,20 @@ class Server:
             )
         until = time.monotonic() + 120
         while time.monotonic() < until and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.url}/health", timeout=2):
+            with socket.socket(socket.AF_UNIX) as look:
+                if not look.connect_ex(str(self.socket)):
                     return
-            except OSError:
-                time.sleep(0.2)
+            time.sleep(0.1)
         raise AssertionError(f"the server did not start: {self.log.read_text()}")
 
+    def open(self) -> None:
+        self.door = Port(self.socket, self.number)
+
     def stop(self) -> None:
+        self.door.close()
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self.socket.unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -513,6 +520,7 @@ def server(empty, tmp_path):
     made.start()
     yield made
     made.stop()
+    made.place.cleanup()
 
 
 WAITS = """
@@ -539,8 +547,10 @@ def test_a_server_that_is_away_for_30_s_in_the_middle_costs_time_and_nothing_els
             time.sleep(0.05)
         server.stop()
         (tmp_path / "gone").touch()
-        time.sleep(AWAY_S)
+        back_at = time.monotonic() + AWAY_S
         server.start()
+        time.sleep(max(0, back_at - time.monotonic()))
+        server.open()
 
     thread = threading.Thread(target=restart)
     thread.start()
@@ -551,10 +561,13 @@ def test_a_server_that_is_away_for_30_s_in_the_middle_costs_time_and_nothing_els
     assert [(point.step, point.value) for point in history] == [(1, 0.5), (2, 0.25)]
 
     server.stop()  # and between steps: the mirror leaves all of it for later, and says so
+    starting = threading.Thread(target=server.start)
+    starting.start()
     away = mirror(ws)
     assert (away.told, away.left) == (0, 2) and "Connection" in away.away
     assert keep_telling(ws, (0,)).left == 2
-    server.start()
+    starting.join()
+    server.open()
     assert keep_telling(ws, (0,)).told == 2 and mirror(ws).told == 0
     assert {one.info.status for one in runs_in(ws)} == {"FINISHED"} and len(runs_in(ws)) == 2
     assert one.info.run_id == told(ws, done.id, "train").info.run_id
