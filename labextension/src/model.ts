@@ -190,6 +190,7 @@ export class Model implements IMlops {
       this._set('runs', { value: placed(value ?? [], run, newerRun), problem });
     } else if (TOPICS[topic]) {
       this._heardOf(TOPICS[topic]);
+      this._heardOf('status'); // it counts the alerts
     }
   }
 

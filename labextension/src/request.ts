@@ -100,6 +100,10 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
     acknowledge: (id, comment) => deployments('alerts/acknowledge', { id, comment }),
     classify: async (name, images) => many(await post('deployments/classify', { name, images }), readClassified),
     lineage: async of => readLineage(fields(await get('lineage', { of }))),
+    text: async id => {
+      const said = fields(await get('text', { id }));
+      return { text: text(said.text), whole: said.whole !== false };
+    },
     schema: async notebook => readSchema(fields(await get('schema', { notebook }))),
     templates: async () => many(await get('templates'), readTemplate),
     copyTemplate: async (name, path) => text(fields(await post('templates', { name, path })).path)

@@ -290,6 +290,8 @@ export interface IRequest {
   acknowledge(id: string, comment: string): Promise<IDeployment[]>;
   classify(name: string, images: readonly { name: string; base64: string }[]): Promise<IClassified[]>;
   lineage(of: string): Promise<ILineage>;
+  /** What stands in a blob, for a person to read. */
+  text(id: string): Promise<{ text: string; whole: boolean }>;
   schema(notebook: string): Promise<INotebookSchema>;
   templates(): Promise<ITemplate[]>;
   copyTemplate(name: string, path: string): Promise<string>;

@@ -92,7 +92,7 @@ export const lineage: JupyterFrontEndPlugin<void> = {
     const create = () => {
       const content: LineageWidget = new LineageWidget(
         model,
-        node => void openNode(app, node),
+        node => void openNode(app, model, node),
         of => void fill(widget, of)
       );
       const widget = new MainAreaWidget({ content });
@@ -130,7 +130,7 @@ export const lineage: JupyterFrontEndPlugin<void> = {
 };
 
 /** Open what a node names. */
-async function openNode(app: JupyterFrontEnd, node: ILineageNode): Promise<void> {
+async function openNode(app: JupyterFrontEnd, model: IMlops, node: ILineageNode): Promise<void> {
   const { type, target } = node.opens;
   switch (type) {
     case 'notebook':
@@ -139,15 +139,29 @@ async function openNode(app: JupyterFrontEnd, node: ILineageNode): Promise<void>
     case 'dataset':
       return app.commands.execute(Id.browse, { ref: target });
     case 'run':
-      return app.commands.execute(Id.panel, { section: 'runs' });
+      return app.commands.execute(Id.panel, { section: 'runs', id: target });
     case 'model':
-      return app.commands.execute(Id.panel, { section: 'models' });
-    default: {
-      await showDialog({
-        title: node.label || short(node.id),
-        body: ReactWidget.create(React.createElement('pre', { className: 'mlops-Log' }, target || node.id)),
-        buttons: [Dialog.okButton({ label: 'Close' })]
-      });
-    }
+      return app.commands.execute(Id.panel, { section: 'models', id: target });
+    default:
+      return showText(node.label || short(node.id), await textOf(model, target || node.id));
   }
+}
+
+async function textOf(model: IMlops, id: string): Promise<string> {
+  if (!id.startsWith('blob:')) {
+    return id;
+  }
+  try {
+    const { text, whole } = await model.request.text(id);
+    return whole ? text : `${text}\n\n(cut here; the whole is ${id})`;
+  } catch (problem) {
+    return problem instanceof Error ? problem.message : String(problem);
+  }
+}
+
+async function showText(title: string, said: string): Promise<void> {
+  const body = ReactWidget.create(
+    React.createElement('pre', { className: 'mlops-Log mlops-mod-tall', tabIndex: 0 }, said)
+  );
+  await showDialog({ title, body, buttons: [Dialog.okButton({ label: 'Close' })] });
 }

@@ -134,6 +134,9 @@ function shareOf(job: IJob, run: IRunState | undefined): { done: number; total: 
 }
 
 function saidOf(job: IJob, run: IRunState | undefined): string {
+  if (job.error) {
+    return ''; // the error says it all
+  }
   const step = run?.steps.find(one => one.status === 'running');
   if (job.status === 'running' && step && step.of > 0) {
     return `${step.name}: cell ${Math.min(step.cells + 1, step.of)} of ${step.of}`;

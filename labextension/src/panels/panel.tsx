@@ -57,13 +57,18 @@ export class Panel extends SidePanel {
     SECTIONS.forEach(section => this.addWidget(new SectionWidget(env, section)));
   }
 
-  /** Open a section and move the focus there. */
-  reveal(section: Section): void {
+  /** Open a section and move the focus there, or to the card of one thing in it. */
+  reveal(section: Section, id: string): void {
     const at = SECTIONS.indexOf(section);
     const accordion = this.content as AccordionPanel;
     accordion.expand(at);
     accordion.setRelativeSizes(SECTIONS.map(one => (one === section ? 4 : 1)));
-    this.widgets[at]?.node.focus();
+    const node = this.widgets[at]?.node;
+    const [kind, hex = ''] = id.split(':');
+    const card = kind === 'run' ? `mlops-run-${hex.slice(0, 8)}` : `mlops-model-${id.split('@')[0]}`;
+    const found = id ? node?.querySelector<HTMLElement>(`[data-testid="${CSS.escape(card)}"]`) : null;
+    found?.scrollIntoView({ block: 'start' });
+    (found?.querySelector<HTMLElement>('button, summary') ?? node)?.focus();
   }
 }
 

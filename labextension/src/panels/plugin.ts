@@ -27,7 +27,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
         app.shell.activateById(widget.id);
         const section = text(args.section) as Section;
         if (SECTIONS.includes(section)) {
-          widget.reveal(section);
+          widget.reveal(section, text(args.id));
         }
       }
     });

@@ -51,7 +51,7 @@ function Job({ commands, job }: IEnv & { job: IJob }): JSX.Element {
         <Badge says={job.status} />
       </header>
       <p className="mlops-Dim">
-        {job.by}, <When at={job.began_at} /> {job.said && `· ${job.said}`}
+        {job.by}, <When at={job.began_at} /> {job.said && !job.error && `· ${job.said}`}
       </p>
       {going && <Progress of={name} done={job.done} total={job.total} />}
       {job.error && <Problem text={job.error} />}
