@@ -47,8 +47,8 @@ check: $(READY)  ## generated files and README agree with the notebooks; lint an
 	$(BIN)/python tests/check_export.py
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-nbs: $(READY)    ## every cell of every library notebook
-	$(BIN)/nbdev-test --n-workers 2
+nbs: $(READY)    ## every cell of every library notebook; the tutorials are executed by tests
+	$(BIN)/nbdev-test --n-workers 2 --skip-folder-re '^([_.]|tutorials)'
 
 tests: $(READY) $(KUBEFLOW) $(BROWSER)  ## properties, failures, walks, doors
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)

@@ -111,14 +111,8 @@ def show(view: DriftView, seen: Watch) -> None:
     columns = (chart["frames"], chart["series"], chart["threshold"])
     view.alerts = told_alerts(view.ws, seen)
     view.looks = [list(one) for one in zip(*columns, strict=True)]
-    open_ = [one for one in view.alerts if not one["acknowledged_by"]]
-    state = (
-        f"{len(open_)} alerts wait for somebody"
-        if open_
-        else "quiet"
-        if not view.alerts
-        else "taken on"
-    )
+    waiting = sum(not one["acknowledged_by"] for one in view.alerts)
+    state = f"{waiting} to acknowledge" if waiting else "acknowledged" if view.alerts else "quiet"
     view.words = f"{view.name}: {seen.frames} frames of {seen.clips} clips answered, {state}"
     view.error = ""
 

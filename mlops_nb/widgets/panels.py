@@ -77,7 +77,7 @@ class Face(ipywidgets.VBox):
     "A title, the form, buttons and progress in a row, and words."
 
     def __init__(self, title: str, form: Form, label: str):
-        self.title, self.form = title, form
+        self.title, self.form, self.told = title, form, ()
         self.button = ipywidgets.Button(description=label, button_style="primary", icon="play")
         self.stopper = ipywidgets.Button(description="Stop", icon="stop")
         self.bar = ipywidgets.IntProgress(layout={"width": "16em"})
@@ -93,12 +93,13 @@ class Face(ipywidgets.VBox):
         self.row.children = [self.button, self.stopper, self.bar] if running else [self.button]
         self.bar.max, self.bar.value = total or 1, min(done, total or 0)
         self.bar.description = f"{done} of {total}" if total else ""
-        self.words.value = shown(*said, status=status)
+        self.words.value, self.told = shown(*said, status=status), tuple(filter(None, said))
 
     def _repr_mimebundle_(self, **how: Any) -> dict[str, str]:
         "The widget, and for pages without a kernel what it says now."
         made = super()._repr_mimebundle_(**how)
         made["text/html"] = f"<b>{html.escape(self.title)}</b>{self.words.value}"
+        made["text/plain"] = "\n".join([self.title, *self.told])
         return made
 
 # %% ../../nbs/15b_widgets_panels.ipynb #c69e6ccc
