@@ -1,0 +1,158 @@
+"""What the extension costs a Jupyter server, and what it holds: start, a flood of events, first answers.
+
+Run: python benchmarks/lab.py [start] [flood] [answers]; everything runs on this machine alone.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import websocket
+
+from mlops_nb.pipeline import Step
+from mlops_nb.pipeline.runs import Run, StepRun, begin, now, tell, write_state
+from mlops_nb.workspace import open_workspace
+
+TOKEN, CHANGED = "a-token", "https://events.mlops-nb.org/changed/v1"
+HEADERS = {"Authorization": f"token {TOKEN}"}
+
+
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def server(folder: Path, *, extension: bool) -> Iterator[tuple[str, float, float]]:
+    "Its URL, and seconds of wall clock and of CPU until it answered."
+    at = port()
+    words = {"ServerApp.port": at, "ServerApp.root_dir": str(folder), "ServerApp.allow_root": True,
+             "ServerApp.open_browser": False, "IdentityProvider.token": TOKEN,
+             "ServerApp.jpserver_extensions": {"mlops_nb.lab": extension}}  # fmt: skip
+    known = os.environ | {"HOME": str(folder), "JUPYTER_NO_CONFIG": "1"}
+    known.pop("MLOPS_NB_WORKSPACE", None)
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jupyter_server", *(f"--{k}={v}" for k, v in words.items())],
+        env=known, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{at}/"
+    try:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{url}api/status", headers=HEADERS, trust_env=False).is_success:
+                    break
+            time.sleep(0.005)
+        took = time.perf_counter() - began
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        yield url, took, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def start(folder: Path, times: int = 6) -> None:
+    "With and without the extension, in turns."
+    found: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for turn in range(2 * times + 2):
+        with server(folder, extension=turn % 2 == 1) as (_, took, cpu):
+            if turn > 1:  # the first pair reads the disk
+                found[turn % 2 == 1].append((took, cpu))
+    for k, what in enumerate(("wall clock", "CPU")):
+        plain, ours = (statistics.median(one[k] for one in found[which]) for which in (False, True))
+        print(f"start, {what}: {plain * 1e3:.0f} ms without, {ours * 1e3:.0f} ms with the extension: "
+              f"{(ours - plain) * 1e3:+.0f} ms, ratio {ours / plain:.3f}")  # fmt: skip
+
+
+def imports() -> None:
+    "The modules that the extension adds to those of a server, by their own import times."
+    code = "import jupyter_server.serverapp, jupyter_server.extension.application; import mlops_nb.lab.app"
+    told = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True,
+                          text=True, check=True).stderr  # fmt: skip
+    line = next(one for one in reversed(told.splitlines()) if one.endswith(" mlops_nb.lab.app"))
+    took_us = int(re.findall(r"\d+", line)[1])
+    print(f"import of mlops_nb.lab.app in a server: {took_us / 1e3:.0f} ms")
+
+
+def flood(folder: Path, *, per_second: int = 500, seconds: int = 10) -> None:
+    "Events of one run, written as a runner writes them, and what a page hears."
+    with server(folder, extension=True) as (url, _, _):
+        ws = open_workspace(folder / ".mlops")
+        page = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+        (folder / "train.ipynb").write_text(json.dumps(page))
+        going = Run(f"run:{uuid.uuid4().hex}", (StepRun("train", "running"),), by="ann",
+                    began_at=now(), process=(platform.node(), os.getpid()))  # fmt: skip
+        socket_url = f"{url.replace('http', 'ws', 1)}api/events/subscribe?token={TOKEN}"
+        listening = websocket.create_connection(socket_url, timeout=60)
+        begin(ws, going, [Step("train", folder / "train.ipynb")])
+        began, n = time.perf_counter(), per_second * seconds
+        for k in range(1, n + 1):
+            tell(ws, going.id, "step", step="train", status="running", cells=k, of=n, seconds=1.0,
+                 error=None, made_by=None)  # fmt: skip
+            time.sleep(max(0.0, began + k / per_second - time.perf_counter()))
+        wrote = time.perf_counter() - began
+        asked = time.perf_counter()
+        httpx.get(f"{url}mlops-nb/runs", headers=HEADERS, trust_env=False).raise_for_status()
+        answered = time.perf_counter() - asked
+        done = (StepRun("train", "ran"),)
+        write_state(ws, replace(going, status="ran", steps=done, ended_at=now()))
+        tell(ws, going.id, "run", status="ran", by="ann", stopped_by="")
+        ended, states = datetime.fromisoformat(now()).timestamp(), []
+        while not states or states[-1]["status"] == "running":
+            event = json.loads(listening.recv())
+            if event["schema_id"] == CHANGED and event["topic"] == "run":
+                states.append(event["state"])
+        late = time.time() - ended
+        listening.close()
+    lost = n + 2 - states[-1]["lines"]
+    print(f"flood: {n} events in {wrote:.1f} s, {len(states)} states told ({len(states) / wrote:.1f}/s), "
+          f"{lost} lines missing in the last one, which came {late * 1e3:.0f} ms after the end; "
+          f"a snapshot meanwhile took {answered * 1e3:.0f} ms")  # fmt: skip
+
+
+def answers(folder: Path) -> None:
+    "A click to the first word about it, and what a page asks for first."
+    with server(folder, extension=True) as (url, _, _):
+        open_workspace(folder / ".mlops")
+        with httpx.Client(base_url=url, headers=HEADERS, trust_env=False, timeout=60) as client:
+            took = []
+            for _ in range(5):
+                began = time.perf_counter()
+                body = {"verb": "validate", "arguments": {"ref": "signs"}}
+                client.post("mlops-nb/jobs", json=body).raise_for_status()
+                took.append(time.perf_counter() - began)
+            print(f"a job begun by HTTP: first {took[0] * 1e3:.0f} ms, "
+                  f"then {statistics.median(took[1:]) * 1e3:.0f} ms")  # fmt: skip
+            for route in ("status", "runs", "jobs", "templates"):
+                times = []
+                for _ in range(5):
+                    began = time.perf_counter()
+                    client.get(f"mlops-nb/{route}").raise_for_status()
+                    times.append(time.perf_counter() - began)
+                print(
+                    f"GET {route}: first {times[0] * 1e3:.0f} ms, then {min(times[1:]) * 1e3:.0f} ms"
+                )
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:] or ["start", "flood", "answers"]
+    for name in chosen:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
+            if name == "start":
+                imports()
+            {"start": start, "flood": flood, "answers": answers}[name](Path(empty).resolve())
