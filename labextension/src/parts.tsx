@@ -72,6 +72,9 @@ export function Act({ children, onAct, label, disabled, kind = 'plain', title }:
     return () => void (here.current = false);
   }, []);
   const press = async () => {
+    if (busy) {
+      return;
+    }
     setBusy(true);
     try {
       await onAct();
@@ -87,7 +90,8 @@ export function Act({ children, onAct, label, disabled, kind = 'plain', title }:
       className={`mlops-Act mlops-mod-${kind}`}
       aria-label={label}
       aria-busy={busy || undefined}
-      disabled={disabled || busy}
+      aria-disabled={busy || undefined} // truly disabled it would lose the focus, and its keys with it
+      disabled={disabled}
       title={title}
       onClick={() => void press()}
     >
