@@ -78,6 +78,7 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
       const said = fields(await get('runs/log', { id, step }));
       return { text: text(said.text), notebook: text(said.notebook) };
     },
+    page: async (id, step) => text(fields(await get('runs/page', { id, step })).html),
     cancel: id => quietly('runs/cancel', { id }),
     resume: async id => readJob(fields(await post('runs/resume', { id }))),
     jobs: async () => many(await get('jobs'), readJob),

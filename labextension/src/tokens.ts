@@ -269,6 +269,8 @@ export interface IRequest {
   status(): Promise<IStatus>;
   runs(): Promise<IRunState[]>;
   log(run: string, step: string): Promise<{ text: string; notebook: string }>;
+  /** A notebook as executed, as one HTML page. */
+  page(run: string, step: string): Promise<string>;
   cancel(run: string): Promise<void>;
   resume(run: string): Promise<IJob>;
   jobs(): Promise<IJob[]>;

@@ -47,6 +47,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "status", "What this server works on, and how busy it is.", "status",
           ref("Status"), by=True),
     Route("GET", "runs", "The newest runs, newest first.", "runs", many(ref("RunState")), absent=[]),
+    Route("GET", "runs/page", "A notebook as executed, to read.", "runs:page", ref("Page"),
+          query={"id": TEXT, "step": TEXT}, needed=("id", "step"), worker=True),
     Route("GET", "runs/log", "The end of what a step said.", "log", ref("Log"),
           query={"id": TEXT, "step": TEXT}, needed=("id", "step")),
     Route("POST", "runs/cancel", "Ask a run to stop, whoever began it; it ends soon.",

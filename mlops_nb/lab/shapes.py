@@ -167,7 +167,7 @@ SHAPES: dict[str, Shape] = {
     "Status": _STATUS, "RunState": _RUN, "Job": _JOB, "Log": _LOG,
     "Dataset": _DATASET, "Quarantined": _QUARANTINED, "Model": _MODEL, "Decision": _DECISION,
     "Proposal": _PROPOSAL, "Deployment": _DEPLOYMENT, "Answer": _ANSWER, "Graph": _GRAPH,
-    "Text": fields({"text": TEXT, "whole": FLAG}), "Form": _FORM, "Template": _TEMPLATE,
+    "Page": fields({"html": TEXT}), "Text": fields({"text": TEXT, "whole": FLAG}), "Form": _FORM, "Template": _TEMPLATE,
     "Copied": fields({"path": TEXT}), "Problem": _PROBLEM,
 }  # fmt: skip
 

@@ -126,6 +126,14 @@ def test_what_a_step_said(server, document, failed):
     assert "lacks step" in server.get("runs/log", id=failed.id).json()["message"]
 
 
+def test_a_page_as_executed_is_read_where_no_notebook_is_served(server, document, failed):
+    said = fits(document, "runs/page", "get", server.get("runs/page", id=failed.id, step="judge"))
+    assert (
+        said["html"].lower().startswith("<!doctype html>") and "ZeroDivisionError" in said["html"]
+    )
+    assert server.get("runs/page", id=failed.id, step="nobody").status_code == 404
+
+
 def test_a_form_of_a_notebook(server, document):
     lines = 'data: DatasetRef = "signs@v1"  # what to learn from\nepochs: int = 3'
     (server.root / "mine.ipynb").write_text(page("1", parameters=lines))

@@ -95,6 +95,11 @@ def test_the_whole_story(team, ann, bob, browser, pictures):
         picture(page, "training")
         button(strip, "Register").wait_for(timeout=180_000)
         picture(page, "trained")
+        button(strip, "Executed notebook").click()
+        executed = page.locator("iframe[title='signs as executed']").content_frame
+        executed.get_by_role("heading", name="Train a classifier").wait_for()
+        picture(page, "executed")
+        page.locator(".lm-TabBar-tab", has_text="signs.ipynb").click()
         button(strip, "Register").click()
         answer(page, "Register", name="signs")
 

@@ -1,5 +1,6 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+import { Dialog, MainAreaWidget, Notification, showDialog } from '@jupyterlab/apputils';
+import { Widget } from '@lumino/widgets';
 
 import { text } from '../reading';
 import type { IJob, IMlops } from '../tokens';
@@ -52,8 +53,32 @@ export function addRunCommands(app: JupyterFrontEnd, model: IMlops): void {
     label: 'Open the executed notebook',
     isVisible: args => text(args.path) !== '',
     isEnabled: args => text(args.path) !== '',
-    execute: args => openFile(app, text(args.path))
+    execute: args =>
+      served(text(args.path)) || !id(args)
+        ? openFile(app, text(args.path))
+        : attempt(() => openPage(app, model, id(args), text(args.step)))
   });
+}
+
+/** Does JupyterLab open files there? Hidden folders, such as the workspace's own, it does not. */
+const served = (path: string) => !path.startsWith('/') && !path.split('/').some(part => part.startsWith('.'));
+
+/** Show a notebook as executed, to read: no script of it runs. */
+async function openPage(app: JupyterFrontEnd, model: IMlops, run: string, step: string): Promise<void> {
+  const there = `mlops-page-${run}-${step}`.replace(/[^\w-]/g, '-');
+  if (![...app.shell.widgets('main')].some(one => one.id === there)) {
+    const content = new Widget({ node: document.createElement('iframe') });
+    content.addClass('mlops-Page');
+    content.node.setAttribute('sandbox', '');
+    content.node.setAttribute('title', `${step} as executed`);
+    content.node.setAttribute('srcdoc', await model.request.page(run, step));
+    const widget = new MainAreaWidget({ content });
+    widget.id = there;
+    widget.title.label = `${step} as executed`;
+    widget.title.caption = `Step ${step} of ${run}`;
+    app.shell.add(widget, 'main');
+  }
+  app.shell.activateById(there);
 }
 
 /** Open a file of the server; where JupyterLab cannot reach it, say where it is. */

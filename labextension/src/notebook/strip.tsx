@@ -87,7 +87,7 @@ function Work({ model, commands, path }: IStripProps): JSX.Element | null {
 function Next({ model, commands, job, run, path }: IStripProps & { job: IJob; run: IRunState | undefined }): JSX.Element {
   const going = job.status === 'running';
   const steps = run?.steps ?? [];
-  const executed = steps.map(step => step.notebook).filter(Boolean).pop();
+  const executed = steps.filter(step => step.notebook).pop();
   const bundle = steps.flatMap(step => bundlesIn(step.outputs))[0];
   const broken = run && !going && ['failed', 'stopped'].includes(run.status);
   return (
@@ -114,8 +114,8 @@ function Next({ model, commands, job, run, path }: IStripProps & { job: IJob; ru
       {job.verb === 'validate' && !going && (
         <Act onAct={() => commands.execute(Id.panel, { section: 'data' })}>Findings</Act>
       )}
-      {executed && (
-        <Act onAct={() => commands.execute(Id.openNotebook, { path: executed })}>Executed notebook</Act>
+      {run && executed && (
+        <Act onAct={() => commands.execute(Id.openNotebook, { path: executed.notebook, id: run.id, step: executed.name })}>Executed notebook</Act>
       )}
       {run && <Act onAct={() => commands.execute(Id.panel, { section: 'runs' })}>Log</Act>}
       {!going && (

@@ -144,7 +144,7 @@ function Step({ model, commands, run, step }: IEnv & { run: IRunState; step: ISt
         {step.notebook && (
           <Act
             label={`Open the executed notebook of ${step.name}`}
-            onAct={() => commands.execute(Id.openNotebook, { path: step.notebook })}
+            onAct={() => commands.execute(Id.openNotebook, { path: step.notebook, id: run.id, step: step.name })}
           >
             Notebook
           </Act>
