@@ -8,16 +8,20 @@ __all__ = ['MlopsNb']
 # %% ../../nbs/17z_lab_app.ipynb #d45cb3f4
 import asyncio
 from contextlib import suppress
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server.extension.application import ExtensionApp
 
 from .browsing import browse_handlers
 from .events import CHANGED, SCHEMA, Watcher, watch
 from .handlers import handlers
-from .here import Here, end
 from .place import Place
+
+if TYPE_CHECKING:
+    from mlops_nb.lab.here import Here
 
 # %% ../../nbs/17z_lab_app.ipynb #2cdfd4cb
 class MlopsNb(ExtensionApp):
@@ -29,19 +33,27 @@ class MlopsNb(ExtensionApp):
 
     def initialize_settings(self) -> None:
         "Where it works, and what it tells."
-        place = Place(Path(self.serverapp.root_dir).expanduser().resolve())
-        self.here = Here(place, log=self.log.debug)
+        self.place = Place(Path(self.serverapp.root_dir).expanduser().resolve())
         self.serverapp.event_logger.register_event_schema(SCHEMA)
+
+    @cached_property
+    def here(self) -> "Here":
+        "What is kept between two questions; its import is no part of the server's start."
+        return import_module("mlops_nb.lab.here").Here(self.place, log=self.log.debug)
 
     def initialize_handlers(self) -> None:
         "What it answers."
-        self.handlers.extend(handlers(self.here))
-        self.handlers.extend(browse_handlers(self.here.place.workspace))
+        self.handlers.extend(handlers(lambda: self.here))
+        self.handlers.extend(browse_handlers(self.place.workspace))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         "Called when the server answers already."
-        watcher = Watcher(self.here, self.failed)
-        self.watching = asyncio.create_task(watch(watcher, self.emit, nudge=self.here.nudge))
+        self.watching = asyncio.create_task(self.watch())
+
+    async def watch(self) -> None:
+        "Tell what changes until the server ends."
+        await asyncio.to_thread(import_module, "mlops_nb.lab.here")
+        await watch(Watcher(self.here, self.failed), self.emit, nudge=self.here.nudge)
 
     def emit(self, event: dict[str, Any]) -> None:
         "Tell every page that listens."
@@ -56,4 +68,4 @@ class MlopsNb(ExtensionApp):
         self.watching.cancel()
         with suppress(asyncio.CancelledError):
             await self.watching
-        await end(self.here)
+        await import_module("mlops_nb.lab.here").end(self.here)

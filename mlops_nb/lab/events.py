@@ -13,11 +13,13 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import NotHere
-from .here import Here
 from ..workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlops_nb.lab.here import Here
 
 # %% ../../nbs/17j_lab_events.ipynb #a526bf97
 CHANGED = "https://events.mlops-nb.org/changed/v1"
@@ -131,7 +133,7 @@ def _staging(ws: Workspace) -> list[tuple]:
 class Watcher:
     "What changed in a workspace since the last look; looked at by one thread at a time."
 
-    def __init__(self, here: Here, failed: Callable[[str, Exception], None]):
+    def __init__(self, here: "Here", failed: Callable[[str, Exception], None]):
         self.here = here
         looks = {"run": here.known.look, "job": here.known_jobs.look}
         self._going = [_Going(topic, look, failed) for topic, look in looks.items()]

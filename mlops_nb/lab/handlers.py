@@ -8,7 +8,7 @@ __all__ = ['RESOURCE', 'Answering', 'handlers']
 # %% ../../nbs/17k_lab_handlers.ipynb #16a7d983
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.auth.identity import (
@@ -20,9 +20,11 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from .errors import said_of
-from .here import Here
 from .routes import ROUTES, Route
 from .shapes import refused
+
+if TYPE_CHECKING:
+    from mlops_nb.lab.here import Here
 
 RESOURCE = "mlops-nb"  # what Jupyter's authorizer is asked about
 _STOCK = (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider)
@@ -33,9 +35,14 @@ class Answering(APIHandler):
 
     auth_resource = RESOURCE
 
-    def initialize(self, here: Here) -> None:
+    def initialize(self, here: "Callable[[], Here]") -> None:
+        "Where to find what is kept between two questions."
+        self.find = here
+
+    @property
+    def here(self) -> "Here":
         "What is kept between two questions."
-        self.here = here
+        return self.find()
 
     def actor(self) -> str:
         "The person who asks."
@@ -90,7 +97,9 @@ def _method(route: Route) -> Callable:
     return method
 
 
-def handlers(here: Here) -> list[tuple[str, type, dict]]:  # pattern, class, its arguments
+def handlers(
+    here: "Callable[[], Here]",  # called at the first question, not before
+) -> list[tuple[str, type, dict]]:  # pattern, class, its arguments
     "The routes for Jupyter's web application; patterns begin after its base URL."
     methods: dict[str, dict[str, Callable]] = {}
     for route in ROUTES:
