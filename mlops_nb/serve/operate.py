@@ -69,7 +69,7 @@ def _left(processes: list[psutil.Process], seconds: float) -> list[psutil.Proces
     deadline = time.monotonic() + seconds
     while (left := list(filter(_runs, processes))) and time.monotonic() < deadline:
         time.sleep(0.02)
-    psutil.wait_procs(processes, timeout=0)  # ours are taken off the table of processes
+    psutil.wait_procs(processes, timeout=0.5)  # until whoever started them has noticed
     return left
 
 
