@@ -23,7 +23,7 @@ $(UV):
 	    "Found Python %d.%d; mlops_nb runs on 3.11 and 3.12. Run: make PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet uv
 
-$(READY): requirements.lock settings.ini setup.py pyproject.toml | $(UV)
+$(READY): requirements.lock settings.ini setup.py pyproject.toml mlops_nb/labextension/package.json | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .

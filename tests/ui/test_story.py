@@ -86,6 +86,7 @@ def test_the_whole_story(team, ann, bob, browser, pictures):
         page.evaluate("window.jupyterapp.commands.execute('launcher:create')")
         page.locator(".jp-LauncherCard:visible", has_text="Train a classifier").first.click()
         answer(page, "Create", file="signs.ipynb")
+        page.locator(".jp-Notebook:visible h1").first.click()  # its buttons wait for the focus
         toolbar = page.locator(".jp-NotebookPanel-toolbar:visible")
         button(toolbar, "Train").click()
         picture(page, "form")
