@@ -143,6 +143,7 @@ def main() -> None:
         page.add_init_script(WATCH)
         page.goto(lab.page())
         page.wait_for_function("window.seen && seen.started", timeout=120_000)
+        page.evaluate("jupyterapp.restored.then(() => null)")
         page.evaluate("jupyterapp.commands.execute('mlops-nb:open-panel', {section: 'runs'})")
         page.evaluate("jupyterapp.commands.execute('mlops-nb:open-panel', {section: 'data'})")
         page.get_by_role("button", name="Validate signs").wait_for(timeout=120_000)
