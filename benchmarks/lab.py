@@ -22,6 +22,7 @@ from pathlib import Path
 
 import httpx
 import websocket
+from measuring import write_events
 
 from mlops_nb.pipeline import Step
 from mlops_nb.pipeline.runs import Run, StepRun, begin, now, tell, write_state
@@ -100,12 +101,7 @@ def flood(folder: Path, *, per_second: int = 500, seconds: int = 10) -> None:
         socket_url = f"{url.replace('http', 'ws', 1)}api/events/subscribe?token={TOKEN}"
         listening = websocket.create_connection(socket_url, timeout=60)
         begin(ws, going, [Step("train", folder / "train.ipynb")])
-        began, n = time.perf_counter(), per_second * seconds
-        for k in range(1, n + 1):
-            tell(ws, going.id, "step", step="train", status="running", cells=k, of=n, seconds=1.0,
-                 error=None, made_by=None)  # fmt: skip
-            time.sleep(max(0.0, began + k / per_second - time.perf_counter()))
-        wrote = time.perf_counter() - began
+        n, wrote = write_events(ws, going.id, "train", per_second=per_second, seconds=seconds)
         asked = time.perf_counter()
         httpx.get(f"{url}mlops-nb/runs", headers=HEADERS, trust_env=False).raise_for_status()
         answered = time.perf_counter() - asked

@@ -19,6 +19,7 @@ import time
 import uuid
 from pathlib import Path
 
+from measuring import write_events
 from playwright.sync_api import sync_playwright
 
 from mlops_nb.data import ingest
@@ -97,12 +98,7 @@ def flood(page, ws, folder: Path, *, per_second: int = 500, seconds: int = 10) -
     card = page.get_by_test_id(f"mlops-run-{run.id.removeprefix('run:')[:8]}")
     card.wait_for(timeout=30_000)
     page.evaluate(FRAMES)
-    began, n = time.perf_counter(), per_second * seconds
-    for k in range(1, n + 1):
-        tell(ws, run.id, "step", step="flood", status="running", cells=k, of=n, seconds=1.0,
-             error=None, made_by=None)  # fmt: skip
-        time.sleep(max(0.0, began + k / per_second - time.perf_counter()))
-    wrote = time.perf_counter() - began
+    n, wrote = write_events(ws, run.id, "flood", per_second=per_second, seconds=seconds)
     write_state(ws, Run(**{**run.__dict__, "status": "ran", "ended_at": now(),
                            "steps": (StepRun("flood", "ran"),)}))  # fmt: skip
     tell(

@@ -57,3 +57,15 @@ def write_frames(folder: Path, n: int, size: tuple[int, int], source: Path | Non
         path = folder / f"class{k % 4}" / f"{k:06}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode(image, "jpeg", quality=90))
+
+
+def write_events(ws, run: str, step: str, *, per_second: int, seconds: int) -> tuple[int, float]:
+    "Cells of a step told as a runner tells them, at an even pace; how many, and in how long (s)."
+    from mlops_nb.pipeline.runs import tell
+
+    began, n = time.perf_counter(), per_second * seconds
+    for k in range(1, n + 1):
+        tell(ws, run, "step", step=step, status="running", cells=k, of=n, seconds=1.0,
+             error=None, made_by=None)  # fmt: skip
+        time.sleep(max(0.0, began + k / per_second - time.perf_counter()))
+    return n, time.perf_counter() - began
