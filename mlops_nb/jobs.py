@@ -167,13 +167,13 @@ def _run(
 ) -> dict[str, Any]:
     "Run a notebook as a typed, cached, recorded step."
     from mlops_nb.pipeline import Step, run, template
+    from mlops_nb.pipeline.devices import held_to
     from mlops_nb.pipeline.running import new_run
 
     path = Path(notebook) if notebook.endswith(".ipynb") else template(notebook)
-    if device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # this process and its kernels see none
-    on = {"gpus": 1} if device.startswith("cuda") else {}
-    steps = [Step(name or path.stem, path, parameters or {}, **on)]
+    if device:
+        os.environ |= held_to(device)  # this process and its kernels see no other
+    steps = [Step(name or path.stem, path, parameters or {}, gpus=int(device.startswith("cuda")))]
     begun = new_run(steps, by=by)
     say(run=begun.id)
     return _came_of(run(ws, steps, begun=begun, by=by, progress=_telling(say)))

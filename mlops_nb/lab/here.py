@@ -4,12 +4,11 @@
 
 # %% auto #0
 __all__ = ['Here', 'open_alerts', 'end', 'runs', 'log', 'cancel', 'resume', 'jobs', 'begin', 'stop', 'schema', 'templates',
-           'copy_template', 'openapi', 'status', 'built_from', 'devices']
+           'copy_template', 'openapi', 'status', 'built_from']
 
 # %% ../../nbs/17h_lab_here.ipynb #39652faa
 import asyncio
 import json
-import platform
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from .place import Place
 from .routes import Route, document
 from .runs import Runs, step_log
 from .worker import Worker
+from ..pipeline.devices import devices
 from ..pipeline.runs import ask_to_stop
 
 # %% ../../nbs/17h_lab_here.ipynb #ba7163f7
@@ -169,13 +169,3 @@ def built_from() -> str | None:
         return json.loads(path.read_text("utf-8"))["mlops_nb"]["sources"]
     except (OSError, KeyError, ValueError):
         return None
-
-
-@cache
-def devices() -> list[dict[str, str]]:  # id as torch says it, label
-    "What can train here: the processor, and graphics cards there are."
-    found = [{"id": "cpu", "label": f"CPU ({platform.machine()})"}]
-    for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-        said = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
-        found.append({"id": f"cuda:{len(found) - 1}", "label": said.get("Model", "GPU").strip()})
-    return found

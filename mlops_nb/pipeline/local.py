@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .devices import visible_gpus
 from .steps import Step
 from ..workspace import PipelineError, Workspace, put_blob
 
@@ -46,7 +47,7 @@ class Machine:
 
     def __init__(self, cpus: int | None = None, gpus: int | None = None):
         self.all = self.cpus = cpus or len(os.sched_getaffinity(0))
-        self.gpus = list(range(_gpus() if gpus is None else gpus))
+        self.gpus = list(visible_gpus()) if gpus is None else [str(n) for n in range(gpus)]
 
     def check(self, steps: list[Step]) -> None:
         "Raise PipelineError for steps there will never be room for."
@@ -69,12 +70,12 @@ class Machine:
         self.cpus -= self._needs(step)
         mine = [self.gpus.pop(0) for _ in range(step.gpus)]
         held = {} if step.cpus is None else {"OMP_NUM_THREADS": str(self._needs(step))}
-        return held | ({"CUDA_VISIBLE_DEVICES": ",".join(map(str, mine))} if mine else {})
+        return held | ({"CUDA_VISIBLE_DEVICES": ",".join(mine)} if mine else {})
 
     def free(self, step: Step, held: dict[str, str]) -> None:
         "The step has ended."
         self.cpus += self._needs(step)
-        self.gpus += [int(one) for one in held.get("CUDA_VISIBLE_DEVICES", "").split(",") if one]
+        self.gpus += [one for one in held.get("CUDA_VISIBLE_DEVICES", "").split(",") if one]
 
     def where(self, step: Step) -> dict[str, Any]:
         "What is to be said of the machine a step ran on, if it is not this one."
@@ -110,10 +111,3 @@ def _run_here(ws: Workspace, job: Job, progress: Progress, stop: "Stop") -> None
         whole()
     if job.prefix:
         job.prefix.clear()
-
-# %% ../../nbs/07ce_pipeline_local.ipynb #fcf425c9
-def _gpus() -> int:
-    "How many GPUs NVIDIA's library knows; 0 without it."
-    from mlops_nb.pipeline.execution import nvml
-
-    return nvml().nvmlDeviceGetCount() if nvml() else 0
