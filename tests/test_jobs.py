@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from notebooks import EMIT, write
 
-from mlops_nb.data import ingest, resolve
+from mlops_nb.data import fork, ingest, resolve
 from mlops_nb.images.pixels import encode
+from mlops_nb.images.scenes import drives, write_crops
 from mlops_nb.jobs import Job, jobs, load_job, log_of, start, stop_job, watch_job
 from mlops_nb.ledger import acts
 from mlops_nb.pipeline import load_run
@@ -43,6 +44,31 @@ def test_a_data_set_is_validated_in_a_process_of_its_own(ws, tmp_path):
     assert job.result["digest"] == resolve(ws, "signs").digest and job.result["checked"] == 5
     assert acts(ws, verb="validate")[-1].by == "ann" and job.process[1] != os.getpid()
     assert jobs(ws) == (job,) and job.began_at < job.ended_at
+
+
+def test_a_folder_becomes_a_data_set_that_is_divided_forked_and_merged(ws, tmp_path):
+    write_crops(tmp_path / "town", drives(3, 20))
+    write_crops(tmp_path / "snow", drives(4, 5, weather="snow"))
+    job = ended(
+        ws, start(ws, "ingest", {"folder": "town", "name": "signs"}, by="ann", folder=tmp_path)
+    )
+    assert job.status == "done" and job.result["ref"] == "signs@1", job.error
+    assert job.done >= job.result["added"] > 20 and f"{job.result['added']} added" in job.said
+    shares = {"train": 0.5, "val": 0.1, "test": 0.4}
+    job = ended(ws, start(ws, "split", {"name": "signs", **shares}, by="ann"))
+    assert sum(job.result["samples"].values()) == job.result["moved"] and job.said.startswith(
+        "train"
+    )
+    fork(ws, "signs", "ben/snow", by="ben")
+    snow = {"folder": str(tmp_path / "snow"), "name": "signs@ben/snow"}
+    added = ended(ws, start(ws, "ingest", snow, by="ben")).result["added"]
+    job = ended(ws, start(ws, "merge", {"ref": "signs@ben/snow", "into": "signs"}, by="ann"))
+    assert (job.status, job.result["taken"]) == ("done", added) and resolve(
+        ws, "signs"
+    ).ref == job.result["ref"]
+    assert [act.by for act in acts(ws, verb="ingest")] == ["ann", "ben"]
+    job = ended(ws, start(ws, "ingest", {"folder": "nowhere", "name": "signs"}, folder=tmp_path))
+    assert job.status == "failed" and "nowhere" in job.error
 
 
 def test_a_notebook_is_run_and_followed_from_anywhere(ws, tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..jobs import Job, load_job, start
 from .errors import NotHere
-from .place import Place, inside
+from .place import Place, below, inside
 from ..workspace import PipelineError, Workspace
 
 # %% ../../nbs/17d_lab_jobs.ipynb #97e2f59a
@@ -66,7 +66,9 @@ def begun(
     *,
     by: str,  # the person
 ) -> dict[str, Any]:
-    "Begin a verb; a notebook is named as JupyterLab names it."
+    "Begin a verb; notebooks and folders are named as JupyterLab names them."
     if str(arguments.get("notebook", "")).endswith(".ipynb"):
         arguments = arguments | {"notebook": str(inside(place, arguments["notebook"]))}
+    if "folder" in arguments:
+        arguments = arguments | {"folder": str(below(place, str(arguments["folder"])))}
     return asdict(start(place.made(), verb, arguments, by=by, folder=place.served))
