@@ -1886,6 +1886,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'mlops_nb.lab.datasets': { 'mlops_nb.lab.datasets._checked': ('lab_datasets.html#_checked', 'mlops_nb/lab/datasets.py'),
                                        'mlops_nb.lab.datasets._dataset': ('lab_datasets.html#_dataset', 'mlops_nb/lab/datasets.py'),
                                        'mlops_nb.lab.datasets._versions': ('lab_datasets.html#_versions', 'mlops_nb/lab/datasets.py'),
+                                       'mlops_nb.lab.datasets.diff': ('lab_datasets.html#diff', 'mlops_nb/lab/datasets.py'),
                                        'mlops_nb.lab.datasets.fork': ('lab_datasets.html#fork', 'mlops_nb/lab/datasets.py'),
                                        'mlops_nb.lab.datasets.listed': ('lab_datasets.html#listed', 'mlops_nb/lab/datasets.py'),
                                        'mlops_nb.lab.datasets.one': ('lab_datasets.html#one', 'mlops_nb/lab/datasets.py'),

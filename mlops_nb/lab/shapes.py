@@ -94,6 +94,11 @@ _QUARANTINED = fields({
     "id": TEXT, "sample_id": some(TEXT), "check": TEXT, "reason": TEXT, "at": TIME,
 })  # fmt: skip
 
+_DIFFERENCE = fields({
+    "added": COUNT, "removed": COUNT, "changed": COUNT,
+    "fields": many(fields({"field": TEXT, "count": COUNT})),
+})  # fmt: skip
+
 _VERDICT = one_of("pass", "fail", "not_enough_evidence")
 
 _DECISION = fields({
@@ -168,7 +173,7 @@ SHAPES: dict[str, Shape] = {
     "Dataset": _DATASET, "Quarantined": _QUARANTINED, "Model": _MODEL, "Decision": _DECISION,
     "Proposal": _PROPOSAL, "Deployment": _DEPLOYMENT, "Answer": _ANSWER, "Graph": _GRAPH,
     "Page": fields({"html": TEXT}), "Text": fields({"text": TEXT, "whole": FLAG}), "Form": _FORM, "Template": _TEMPLATE,
-    "Copied": fields({"path": TEXT}), "Problem": _PROBLEM,
+    "Copied": fields({"path": TEXT}), "Problem": _PROBLEM, "Difference": _DIFFERENCE,
 }  # fmt: skip
 
 # %% ../../nbs/17f_lab_shapes.ipynb #452d03e2

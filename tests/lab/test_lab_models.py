@@ -3,12 +3,14 @@
 import os
 import signal
 import time
+from dataclasses import asdict
 
 import psutil
 import pytest
 import worlds
 from servers import fits, jupyter
 
+from mlops_nb.jobs import watch_job
 from mlops_nb.ledger import acts
 from mlops_nb.workspace import open_workspace
 
@@ -69,6 +71,32 @@ def test_tags_and_branches(server, document):
         document, "datasets/tag", "post", server.post("datasets/tag", {"ref": "signs", "tag": "v1"})
     )
     assert named["tags"] == ["v1"]
+
+
+def ended(server, verb: str, arguments: dict) -> dict:
+    "How a job ended that somebody began."
+    begun = server.post("jobs", {"verb": verb, "arguments": arguments}).json()
+    *_, last = watch_job(open_workspace(server.root / ".mlops"), begun["id"])
+    return asdict(last)
+
+
+def test_a_branch_is_compared_before_it_is_merged(server, document):
+    server.post("datasets/fork", {"ref": "signs@v1", "branch": "ann/halves"}).raise_for_status()
+    same = server.get("datasets/diff", before="signs", after="signs@ann/halves")
+    told = fits(document, "datasets/diff", "get", same)
+    assert told == {"added": 0, "removed": 0, "changed": 0, "fields": []}
+    halves = {"name": "signs@ann/halves", "train": 0.5, "test": 0.5}
+    assert ended(server, "split", halves)["status"] == "done"
+    other = server.get("datasets/diff", before="signs", after="signs@ann/halves")
+    told = fits(document, "datasets/diff", "get", other)
+    assert told["changed"] and told["fields"] == [{"field": "split", "count": told["changed"]}]
+    assert server.get("datasets/diff", before="signs", after="sings").status_code == 400
+
+
+def test_a_folder_is_named_as_the_file_browser_names_it(server):
+    escaped = {"folder": "../../etc", "name": "passwords"}
+    job = ended(server, "ingest", escaped)
+    assert job["status"] == "failed" and job["arguments"]["folder"] == str(server.root / "etc")
 
 
 def test_from_an_evaluation_to_production_by_two_people(server, reviewer, document, bundles):
