@@ -54,8 +54,10 @@ setup(
     keywords=cfg["keywords"].split(),
     classifiers=lines("classifiers"),
     packages=find_packages(include=["mlops_nb", "mlops_nb.*"]),
+    include_package_data=False,  # else every data file goes in twice
     package_data={
         "mlops_nb": ["labextension/package.json"],  # says what the front end was built from
+        "mlops_nb.widgets": ["*.js", "*.css"],
         "mlops_nb.selection": ["encoder.onnx"],
     },
     data_files=[
