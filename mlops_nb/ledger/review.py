@@ -225,7 +225,7 @@ def reject(
 ) -> Rejection:  # the first one, if it was rejected before
     "Say no, and why."
     if not isinstance(comment, str) or not comment.strip():
-        raise LedgerError(f"{name} would be rejected without a reason. Pass comment='...'.")
+        raise LedgerError(f"{name} would be rejected without a reason. Say why in `comment`.")
     act = record_unless(
         ws,
         "reject",

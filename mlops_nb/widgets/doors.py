@@ -120,7 +120,7 @@ def train_panel(
     choice = {
         "enum": ["", *(one["id"] for one in devices())],
         "default": "",
-        "description": "empty: what the notebook finds",
+        "description": "empty: a GPU where there is one, else the CPU",
     }
     properties = asked["properties"] | {"device": choice}
     known = {"DatasetRef": known_versions(ws), "BundleId": tuple(known_bundles(ws)),
@@ -140,10 +140,8 @@ def _told_run(result: dict[str, Any]) -> list[str]:
     found = [f"{result['run'][:12]} {result['status']}."]
     for name, step in result["steps"].items():
         said = "was known already" if step["status"] == "cached" else step["status"]
-        found += [
-            f"{name} {said}:",
-            *(f"{key} = {_short(v)}" for key, v in step["outputs"].items()),
-        ]
+        outputs = [f"{key} = {_short(value)}" for key, value in step["outputs"].items()]
+        found += [f"{name} {said}{':' if outputs else '.'}", *outputs]
     return found
 
 

@@ -24,12 +24,17 @@ function scales(looks) {
   };
 }
 
+/** Ten to this power, as it is written. */
+function power(ten) {
+  return `10${[...String(ten)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("")}`;
+}
+
 function axes({ x, y, tens, last }) {
   const made = element("g", { class: "axes" });
   const every = Math.max(1, Math.ceil(tens / 4));
   for (let ten = 0; ten <= tens; ten += every) {
     made.append(element("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(10 ** ten), y2: y(10 ** ten) }));
-    made.append(element("text", { x: LEFT - 6, y: y(10 ** ten) + 4, "text-anchor": "end" }, ten ? `10^${ten}` : "1"));
+    made.append(element("text", { x: LEFT - 6, y: y(10 ** ten) + 4, "text-anchor": "end" }, ten ? power(ten) : "1"));
   }
   for (const part of [0, 0.5, 1]) {
     const frame = Math.round(part * last);
@@ -41,18 +46,20 @@ function axes({ x, y, tens, last }) {
 
 function draw(looks, alerts) {
   const at = scales(looks);
-  const points = (column) => looks.map((look) => `${at.x(look[0])},${at.y(look[column])}`).join(" ");
   const [frame, odds, threshold] = looks.at(-1);
+  const known = [[0, 1, looks[0][2]], ...looks]; // before the first answer nothing speaks for a change
+  const points = (column) => known.map((look) => `${at.x(look[0])},${at.y(look[column])}`).join(" ");
   const said = `Odds against chance by frames answered: ${odds.toPrecision(3)} at frame ${frame}; a page at ${threshold.toPrecision(3)}.`;
   const picture = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": said });
   picture.append(axes(at));
   picture.append(element("polyline", { points: points(2), class: "threshold" }));
   picture.append(element("polyline", { points: points(1), class: "odds" }));
-  picture.append(element("text", { x: WIDTH - RIGHT, y: at.y(threshold) - 5, "text-anchor": "end" }, "page above"));
+  picture.append(element("text", { x: LEFT + 4, y: at.y(looks[0][2]) - 5 }, "page above"));
   for (const alert of alerts) {
     const x = at.x(alert.at_frame);
     picture.append(element("line", { x1: x, x2: x, y1: TOP, y2: HEIGHT - BOTTOM, class: alert.level }));
-    picture.append(element("text", { x: x + 4, y: TOP + 10, class: alert.level }, alert.level));
+    const beside = x < WIDTH - 60 ? { x: x + 4 } : { x: x - 4, "text-anchor": "end" };
+    picture.append(element("text", { ...beside, y: TOP + 10, class: alert.level }, alert.level));
   }
   return picture;
 }

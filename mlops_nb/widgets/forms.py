@@ -18,7 +18,7 @@ from ..pipeline.kinds import nearest
 from ..pipeline.schemas import rows_of
 
 # %% ../../nbs/15a_widgets_forms.ipynb #6563d350
-_WIDE = {"style": {"description_width": "9em"}, "layout": {"width": "26em"}}
+_WIDE = {"style": {"description_width": "9em"}, "layout": {"width": "34em", "max_width": "100%"}}
 
 
 def _field(

@@ -96,8 +96,8 @@ def _with_reading(ws: Workspace, form: Form, known: dict[str, Proposal]) -> Form
 def _told(said: Approval | Rejection) -> list[str]:
     if isinstance(said, Rejection):
         return [f"{said.by} rejected it: {said.comment}"]
-    comment = f": {said.comment}" if said.comment else ""
+    comment = f": {said.comment}" if said.comment else "."
     return [
-        f"{said.by} approved it{comment}.",
+        f"{said.by} approved it{comment}",
         f"Now it can be promoted, with {said.proposal[:17]}.",
     ]
