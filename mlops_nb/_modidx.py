@@ -1856,6 +1856,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'mlops_nb.kernels.warm._folder': ('kernels_warm.html#_folder', 'mlops_nb/kernels/warm.py'),
                                        'mlops_nb.kernels.warm._inherited': ('kernels_warm.html#_inherited', 'mlops_nb/kernels/warm.py'),
                                        'mlops_nb.kernels.warm._installed': ('kernels_warm.html#_installed', 'mlops_nb/kernels/warm.py'),
+                                       'mlops_nb.kernels.warm._is_warm': ('kernels_warm.html#_is_warm', 'mlops_nb/kernels/warm.py'),
                                        'mlops_nb.kernels.warm._say_once': ('kernels_warm.html#_say_once', 'mlops_nb/kernels/warm.py'),
                                        'mlops_nb.kernels.warm._signalled': ('kernels_warm.html#_signalled', 'mlops_nb/kernels/warm.py'),
                                        'mlops_nb.kernels.warm.ask': ('kernels_warm.html#ask', 'mlops_nb/kernels/warm.py'),

@@ -510,6 +510,26 @@ def test_a_module_goes_on_when_the_one_who_started_it_is_killed(tmp_path, monkey
     assert gone(pid, 10) and (tmp_path / "mark").read_text() == "done"
 
 
+def test_a_module_does_not_wait_until_a_template_has_imported(tmp_path, monkeypatch):
+    "An import that ends when the module has run, or when it has waited in vain."
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom pathlib import Path\n"
+        f"place = Path({str(tmp_path)!r})\n"
+        "(place / 'imports').touch()\n"
+        "end = time.monotonic() + 20\n"
+        "while not (place / 'ran').exists() and time.monotonic() < end: time.sleep(0.01)\n"
+        "if not (place / 'ran').exists(): (place / 'in vain').touch()\n"
+    )
+    (tmp_path / "aside.py").write_text("from pathlib import Path\nPath('ran').touch()")
+    monkeypatch.setenv("MLOPS_NB_KERNEL_MODULES", "slow")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    warm.ask()
+    while not (tmp_path / "imports").exists():
+        time.sleep(0.01)
+    assert gone(warm.fork_module(["aside"], log=tmp_path / "log", folder=tmp_path), 30)
+    assert (tmp_path / "ran").exists() and not (tmp_path / "in vain").exists()
+
+
 def test_the_next_kernel_waits_and_a_third_is_forked_at_once():
     first = settled()["spare"]
     with kernel() as (one, _), kernel() as (two, client):
