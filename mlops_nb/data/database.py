@@ -363,6 +363,7 @@ def _settings(uri: str, folder: Path) -> dict[str, str]:
         "FIFTYONE_DATABASE_URI": uri,
         "FIFTYONE_DATABASE_VALIDATION": "false",
         "FIFTYONE_DO_NOT_TRACK": "true",
+        "FIFTYONE_PLUGINS_CACHE_ENABLED": "true",  # else each look reads all plugins again
         "FIFTYONE_SHOW_PROGRESS_BARS": "false",
         "FIFTYONE_CONFIG_PATH": str(folder / "config.json"),
         "FIFTYONE_APP_CONFIG_PATH": str(folder / "app_config.json"),
