@@ -111,7 +111,10 @@ class Workspace:
 
     def path(self, *parts: str) -> Path:
         "A path inside the workspace; one that leads outside is refused."
-        path = (self.root / Path(*parts)).resolve()
+        try:
+            path = (self.root / Path(*parts)).resolve()
+        except ValueError as err:  # a null byte
+            raise WorkspaceError(f"{parts!r} is no path: {err}. Pass a plain name.") from err
         if not path.is_relative_to(self.root):
             raise WorkspaceError(
                 f"{'/'.join(parts)!r} leads outside the workspace {self.root}. "

@@ -77,11 +77,11 @@ def load_job(
 def _read(ws: Workspace, job_id: str) -> Job:
     try:
         said = json.loads((_folder(ws, job_id) / "job.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
+        return Job(**said | {"process": tuple(said["process"])})
+    except (KeyError, OSError, TypeError, ValueError) as err:  # none, or none that can be read
         raise PipelineError(
             f"This workspace has no job {job_id}. Look which it has with `jobs(ws)`."
         ) from err
-    return Job(**said | {"process": tuple(said["process"])})
 
 
 def jobs(ws: Workspace) -> tuple[Job, ...]:

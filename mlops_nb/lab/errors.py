@@ -6,6 +6,7 @@
 __all__ = ['NotHere', 'Told', 'said_of']
 
 # %% ../../nbs/17a_lab_errors.ipynb #0b41feee
+import errno
 from typing import Any
 
 from ..workspace import MlopsError
@@ -30,6 +31,15 @@ _STATUS = (
     (FileExistsError, 409),
     ((MlopsError, ValueError, ImportError), 400),
 )
+_RIGHTS = 403, "See that this server may write there, or choose another workspace."
+_SYSTEM = {  # what the system may refuse, whoever asks for it
+    errno.ENAMETOOLONG: (400, "Pass a shorter name."),
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: _RIGHTS,
+    errno.ENOSPC: (507, "Free some space, and do it again."),
+    errno.EDQUOT: (507, "Free some space, and do it again."),
+}
 
 
 def said_of(err: BaseException) -> dict[str, Any]:  # HTTP status, message, kind
@@ -37,6 +47,10 @@ def said_of(err: BaseException) -> dict[str, Any]:  # HTTP status, message, kind
     if isinstance(err, Told):
         return err.said
     kind = type(err).__name__
+    if isinstance(err, OSError) and err.errno in _SYSTEM:
+        status, remedy = _SYSTEM[err.errno]
+        message = f"{err.strerror}: {str(err.filename)[:200]}. {remedy}"
+        return {"status": status, "message": message, "kind": kind}
     for known, status in _STATUS:
         if isinstance(err, known):
             return {"status": status, "message": str(err), "kind": kind}

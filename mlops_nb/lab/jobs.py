@@ -7,6 +7,7 @@ __all__ = ['NEWEST', 'Jobs', 'begun']
 
 # %% ../../nbs/17d_lab_jobs.ipynb #f4d90305
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -44,15 +45,8 @@ class Jobs:
         "Those that go on and the newest that ended, newest first."
         found = []
         for path in ws.path("jobs").glob("*/job.json"):
-            try:
+            with suppress(NotHere):  # removed meanwhile, or damaged
                 found.append(self.look(ws, f"job:{path.parent.name}"))
-            except (
-                NotHere,
-                ValueError,
-                TypeError,
-                KeyError,
-            ):  # removed meanwhile, or no job of ours
-                continue
         found.sort(key=lambda job: job["began_at"], reverse=True)
         ended = [job["id"] for job in found if job["status"] != "running"]
         shown = set(ended[:NEWEST])

@@ -55,7 +55,10 @@ def inside(
     path: str,  # relative to what is served
 ) -> Path:  # absolute
     "The file of a path as JupyterLab says it."
-    found = (place.served / path.lstrip("/")).resolve()
+    try:
+        found = (place.served / path.lstrip("/")).resolve()
+    except ValueError as err:  # a null byte
+        raise ValueError(f"{path!r} is no path: {err}. Name a file below what is served.") from err
     if not found.is_relative_to(place.served.resolve()):
         raise PermissionError(
             f"{path!r} leads out of the folder that is served. Name a file below it."

@@ -9,6 +9,7 @@ __all__ = ['NEWEST', 'LOG_CHARS', 'run_state', 'Runs', 'page', 'step_log', 'said
 import json
 import re
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -31,6 +32,7 @@ def run_state(
     known = {step.name: step for step in run.steps}
     said = asdict(state)
     said["id"] = said.pop("run")
+    said["began_at"] = said["began_at"] or run.began_at  # its first event may be lost
     said["steps"] = [
         one
         | {
@@ -59,9 +61,15 @@ class Runs:
                     self._known[key] = Following(ws, run_id)
                 self._known[key].look()
                 return run_state(self.place, self._known[key])
-            except (PipelineError, FileNotFoundError) as err:
+            except PipelineError as err:
                 self._known.pop(key, None)
                 raise NotHere(str(err)) from err
+            except (AttributeError, KeyError, OSError, TypeError, ValueError) as err:
+                self._known.pop(key, None)
+                raise NotHere(
+                    f"What {run_id} told cannot be read ({type(err).__name__}). "
+                    "Restore its folder, or remove it."
+                ) from err
 
     def newest(self, ws: Workspace) -> list[dict[str, Any]]:
         "The states of the newest runs, newest first."
@@ -70,15 +78,8 @@ class Runs:
         paths.sort(key=lambda path: path.parent.stat().st_ctime_ns, reverse=True)
         found = []
         for path in paths[:NEWEST]:
-            try:
+            with suppress(NotHere):  # removed meanwhile, or damaged
                 found.append(self.look(ws, f"run:{path.parent.name}"))
-            except (
-                NotHere,
-                ValueError,
-                TypeError,
-                KeyError,
-            ):  # removed meanwhile, or no run of ours
-                continue
         return sorted(found, key=lambda one: one["began_at"], reverse=True)
 
 # %% ../../nbs/17c_lab_runs.ipynb #c0ffee01

@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -56,8 +57,11 @@ def listed(place: Place) -> list[dict[str, Any]]:
                if any(one["acknowledged_by"] is None for one in every)]  # fmt: skip
     paths = ws.path("deployments").glob("*/deployment.json")
     names = sorted({path.parent.name for path in paths} | set(waiting))
-    models = _names_of(ws)
-    return [_deployment(ws, name, models) | {"alerts": alerts.get(name, [])} for name in names]
+    models, found = _names_of(ws), []
+    for name in names:
+        with suppress(NotHere):  # its record is damaged, and the ledger knows none
+            found.append(_deployment(ws, name, models) | {"alerts": alerts.get(name, [])})
+    return found
 
 
 def _names_of(ws: Workspace) -> dict[str, str]:
@@ -93,8 +97,10 @@ def _recorded(ws: Workspace, name: str) -> tuple[dict[str, Any], bool]:
         return told, True
     except ServeError:
         path = ws.path("deployments", name, "deployment.json")
-    if path.exists():
-        return json.loads(path.read_text("utf-8")), False
+        if path.exists():
+            return json.loads(path.read_text("utf-8")), False
+    except (KeyError, TypeError, ValueError):  # damaged
+        pass
     mine = [act for act in acts(ws, verb="deploy") if act.facts["name"] == name]
     if not mine:
         raise NotHere(f"Nothing was ever deployed as {name!r}. Deploy a bundle first.")

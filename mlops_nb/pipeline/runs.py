@@ -148,13 +148,17 @@ def load_run(
     "What is known of a run; raises PipelineError where there is none."
     try:
         said = json.loads((folder_of(ws, run_id) / "run.json").read_text(encoding="utf-8"))
+        steps = tuple(StepRun(**step) for step in said.pop("steps"))
+        said["process"] = tuple(said.get("process", ("", 0)))
+        return _lost(Run(**said | {"steps": steps}))
     except (OSError, ValueError) as err:
         raise PipelineError(
             f"This workspace has no run {run_id}. Look which it has with `runs(ws)`."
         ) from err
-    steps = tuple(StepRun(**step) for step in said.pop("steps"))
-    said["process"] = tuple(said.get("process", ("", 0)))
-    return _lost(Run(**said | {"steps": steps}))
+    except (AttributeError, KeyError, TypeError) as err:
+        raise PipelineError(
+            f"The state of {run_id} is damaged ({err}). Restore its run.json, or remove its folder."
+        ) from err
 
 
 def _lost(run: Run) -> Run:
