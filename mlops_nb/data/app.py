@@ -56,6 +56,32 @@ async def _refuse(scope: dict, send: Callable) -> None:
     await send({"type": "http.response.body", "body": b"Not a request of this App's own page."})
 
 # %% ../../nbs/05hz_data_app.ipynb #892f4de0
+async def _body_of(receive: Callable) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
+
+
+def _given_again(body: bytes, receive: Callable) -> Callable:
+    "The channel of a request whose body was read already."
+    said = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> dict:
+        return said.pop() if said else await receive()
+
+    return again
+
+
+def _lists_files(body: bytes) -> bool:
+    try:
+        asked = json.loads(body).get("operator_uri")
+    except (ValueError, AttributeError):
+        return False
+    return str(asked).rpartition("/")[2] == "list_files"
+
+# %% ../../nbs/05hz_data_app.ipynb #97bfb46b
 class Guarded:
     "FiftyOne's application, for those who may ask; one route is our own: POST /<secret>/look."
 
@@ -84,6 +110,11 @@ class Guarded:
 
         if path == "/look" and scope["method"] == "POST":
             return await self._look(receive, noting)
+        if path.startswith("/operators/"):
+            body = await _body_of(receive)
+            if _lists_files(body):
+                return await _refuse(scope, send)
+            receive = _given_again(body, receive)
         await self.app(scope | {"path": path, "raw_path": path.encode()}, receive, noting)
 
     def _note(self) -> None:
@@ -93,10 +124,7 @@ class Guarded:
             self.note.touch()
 
     async def _look(self, receive: Callable, send: Callable) -> None:
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
+        body = await _body_of(receive)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         async with self.turn:  # two that ask for the same get the same
             async for said in _told(self.ws, self.fo, body):

@@ -52,7 +52,9 @@ class MlopsNb(ExtensionApp):
 
     async def watch(self) -> None:
         "Tell what changes until the server ends."
-        await asyncio.to_thread(import_module, "mlops_nb.lab.here")
+        module = await asyncio.to_thread(import_module, "mlops_nb.lab.here")
+        if self.place.root.is_dir():
+            module.warm(self.here)
         await watch(Watcher(self.here, self.failed), self.emit, nudge=self.here.nudge)
 
     def emit(self, event: dict[str, Any]) -> None:

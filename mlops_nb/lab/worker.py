@@ -50,6 +50,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is for the server
     with contextlib.suppress(OSError):
         os.nice(5)  # the page in front of a person comes first
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")  # a tracking server that hangs
     place, lock = Place(Path(sys.argv[1])), threading.Lock()
 
     def answer(asked: dict[str, Any]) -> None:

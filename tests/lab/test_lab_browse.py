@@ -183,6 +183,13 @@ def test_pictures_of_the_workspace_and_no_other_file(person, path, ws):
     script = person.get(f"{base}datasets/{found}")
     assert "javascript" in script.headers["Content-Type"]
     assert "immutable" in script.headers["Cache-Control"]
+    operator = {"dataset_name": path.rpartition("/")[2], "params": {"path": "/etc"}}
+    for route in ("execute", "execute/generator"):
+        asked = operator | {"operator_uri": "@voxel51/operators/list_files"}
+        refused = person.post(f"{base}operators/{route}", json=asked)
+        assert refused.status_code == 403 and "passwd" not in refused.text
+    views = operator | {"operator_uri": "@voxel51/operators/list_saved_views"}
+    assert "views" in person.post(f"{base}operators/execute", json=views).json()["result"]
     query = {"query": "{ __typename }"}
     assert person.post(f"{base}graphql", json=query).json()["data"] == {"__typename": "Query"}
 

@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import socket
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -307,3 +309,18 @@ def test_a_workspace_that_may_only_be_read_is_shown_and_says_so(document, tmp_pa
         assert server.post("templates", {"name": "train", "path": "mine.ipynb"}).is_success
     for one in every:
         one.chmod(0o755)
+
+
+def test_a_tracking_server_that_hangs_takes_nothing_else_with_it(tmp_path):
+    open_workspace(tmp_path / "work" / ".mlops")
+    with socket.create_server(("127.0.0.1", 0)) as deaf, ThreadPoolExecutor(20) as pages:
+        uri = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        hurry = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+        with jupyter(tmp_path, environ=hurry | {"MLOPS_NB_TRACKING_URI": uri}) as server:
+            asked = [pages.submit(server.get, "models") for _ in range(12)]
+            for _ in range(5):
+                said = server.client.get("mlops-nb/status", timeout=10)
+                assert said.is_success and server.get("runs").json() == []
+                time.sleep(0.5)
+            assert {one.result().status_code for one in asked} == {400}
+            assert {one.result().json()["kind"] for one in asked} == {"RegistryError"}
