@@ -1,5 +1,6 @@
 "Monitor: the promised rate of false pages, delays, refusals, and pages that arrive once."
 
+import itertools
 import json
 import threading
 import time
@@ -186,11 +187,21 @@ def test_reading_on_only_adds(seed, cut):
     assert all(w.last_frame > cut for w in whole.windows[len(part.windows) :])
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.lists(st.integers(0, 512), max_size=6), st.booleans())
+def test_a_log_in_pieces_says_what_the_whole_says(seed, cuts, ended):
+    log, watching = snowfall(seed), shift.Watching(GOOD)
+    for start, end in itertools.pairwise(sorted({0, 512, *cuts})):
+        seen = watching.more(log.slice(start, end - start), ended=ended and end == 512)
+    assert seen == watch(log, GOOD, ended=ended)
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=60), st.integers(1, 8), st.booleans())
 def test_every_frame_is_in_one_complete_clip_or_open_or_late(names, idle, ended):
     clips = [f"c{i}" for i in names]
-    done, late = monitor_clips.completed(clips, idle, ended)
+    arriving = monitor_clips.Arriving(idle)
+    done, late = arriving.add(clips, ended=ended), arriving.late
     used = [i for _, frames, _ in done for i in frames]
     assert len(set(used)) == len(used) and len({c for c, _, _ in done}) == len(done)
     assert all(clips[i] == c for c, frames, _ in done for i in frames)
