@@ -1,6 +1,6 @@
-"""What the extension costs a Jupyter server, and what it holds: start, a flood of events, first answers.
+"""What the extension costs a Jupyter server, and what it holds: start, a flood, first answers, a long log.
 
-Run: python benchmarks/lab.py [start] [flood] [answers]; everything runs on this machine alone.
+Run: python benchmarks/lab.py [start] [flood] [answers] [log]; everything runs on this machine alone.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -27,6 +27,8 @@ from measuring import write_events
 from mlops_nb.pipeline import Step
 from mlops_nb.pipeline.runs import Run, StepRun, begin, now, tell, write_state
 from mlops_nb.workspace import open_workspace
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "lab"))
 
 TOKEN, CHANGED = "a-token", "https://events.mlops-nb.org/changed/v1"
 HEADERS = {"Authorization": f"token {TOKEN}"}
@@ -145,10 +147,51 @@ def answers(folder: Path) -> None:
                 )
 
 
+def log(folder: Path, lines: int = 200_000) -> None:
+    "The section Staging, of a deployment that has answered so often."
+    import worlds
+
+    from mlops_nb.model.bundles import store_bundle
+
+    ws = open_workspace(folder / ".mlops")
+    bundle = worlds.bundle(folder / "bundles", 2).id
+    store_bundle(ws, folder / "bundles" / "2")
+    worlds.evaluated(ws, bundle, right=0.95)
+    told = {"name": "staging", "url": "http://127.0.0.1:1", "pid": 0, "bundle_id": bundle,
+            "started_at": now(), "instance": "one"}  # fmt: skip
+    (ws.folder("deployments", "staging") / "deployment.json").write_text(json.dumps(told))
+    (ws.folder("deployments", "staging") / "token").write_text("a-token")
+
+    def line(k: int) -> str:
+        high, stop = 0.7 + 0.3 * (k * 7919 % 1000) / 1000, k // 8 % 2
+        at = datetime.fromtimestamp(1.8e9 + k / 100, UTC).isoformat(timespec="microseconds")
+        said = {"at": f"{at[:-6]}Z", "image_id": f"img:{k:064x}", "model_id": bundle,
+                "clip": f"drive-{k // 8}", "drive": None, "outside": [], "score": high,
+                "predicted": worlds.CLASSES[1 - stop], "latency_ms": 3.25, "facts": {"weather": "snow"},
+                "scores": [high, 1 - high] if stop else [1 - high, high]}  # fmt: skip
+        return json.dumps(said) + "\n"
+
+    with (ws.folder("predictions", "staging") / "20260101T000000.000000-1.jsonl").open("w") as file:
+        file.writelines(map(line, range(lines)))
+        file.flush()
+        with server(folder, extension=True) as (url, _, _):
+            for k, what in enumerate(("first", "again", "with 100 more", "with 100 more")):
+                if k > 1:
+                    file.writelines(map(line, range(lines + 100 * k, lines + 100 * k + 100)))
+                    file.flush()
+                began = time.perf_counter()
+                answer = httpx.get(f"{url}mlops-nb/deployments", headers=HEADERS, trust_env=False,
+                                   timeout=600).raise_for_status()  # fmt: skip
+                took, [staging] = time.perf_counter() - began, answer.json()
+                print(f"GET deployments, {staging['requests']:,} predictions, {what}: {took * 1e3:.0f} ms, "
+                      f"{len(answer.content) / 1e3:.0f} kB", flush=True)  # fmt: skip
+
+
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or ["start", "flood", "answers"]
+    chosen = sys.argv[1:] or ["start", "flood", "answers", "log"]
     for name in chosen:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
             if name == "start":
                 imports()
-            {"start": start, "flood": flood, "answers": answers}[name](Path(empty).resolve())
+            every = {"start": start, "flood": flood, "answers": answers, "log": log}
+            every[name](Path(empty).resolve())

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
@@ -37,7 +38,7 @@ from mlops_nb.serve import (
     stop,
 )
 from mlops_nb.serve import log as log_module
-from mlops_nb.serve.log import PredictionLog, log_line, read_facts
+from mlops_nb.serve.log import PredictionLog, PredictionsSoFar, log_line, read_facts, refused_line
 from mlops_nb.serve.protocol import encode_infer, parse_infer
 from mlops_nb.workspace import ServeError, open_workspace
 
@@ -503,6 +504,49 @@ def test_the_log_is_filtered_by_model_and_time(ws, bundle):
     assert len(prediction_log(ws, "nobody")) == 0
     with pytest.raises(ServeError, match="not a time"):
         prediction_log(ws, "staging", since="yesterday")
+
+
+@settings(max_examples=20, deadline=None)
+@given(some.lists(some.integers(1, 400), min_size=1, max_size=8), some.data())
+def test_a_log_that_grows_by_any_bytes_is_read_as_a_whole_one(tmp_path_factory, bundle, cuts, data):
+    "Facts that Arrow cannot read, refused images and another model's answers among the lines."
+    ws = open_workspace(tmp_path_factory.mktemp("grows"))
+    folder = ws.path("predictions", "staging")
+    lines, growing = [], PredictionsSoFar(ws, "staging", model_id=bundle.id)
+    for k in range(12):
+        facts = data.draw(some.sampled_from(["{}", '{"weather": "snow"}', '{"odd": "\\ud800"}']))
+        told = {"facts": read_facts({"clip": f"c{k}", "facts": facts})}
+        who = replace(bundle, id="bundle:other") if k % 5 == 3 else bundle
+        scores = {"scores": np.float32([0.25, k / 20, 0.5]), "latency_ms": k + 0.5}
+        refused = k % 4 == 2
+        lines.append(refused_line(who, f"img:{k}", ["A4"], **told) if refused else
+                     log_line(who, f"img:{k}", **scores, **told))  # fmt: skip
+    raw, read = "".join(line + "\n" for line in lines).encode(), []
+    folder.mkdir(parents=True)
+    middle = raw.index(b"\n", len(raw) // 2) + 1
+    for name, whole in (("1.jsonl", raw[:middle]), ("2.jsonl", raw[middle:])):
+        at = 0
+        while at < len(whole):
+            step = cuts[at % len(cuts)]
+            with (folder / name).open("ab") as file:
+                file.write(whole[at : at + step])
+            at += step
+            read += growing.more().to_pylist()
+    known = prediction_log(ws, "staging", model_id=bundle.id).select(list(read[0])).to_pylist()
+    assert read == known and growing.is_whole
+    (folder / "2.jsonl").unlink()
+    assert not growing.is_whole
+
+
+def test_damage_in_a_log_that_grows_is_named(ws, bundle):
+    path = fill(ws.path("predictions", "staging"), bundle=bundle)
+    growing = PredictionsSoFar(ws, "staging", model_id=bundle.id)
+    assert growing.more().num_rows == 5
+    with path.open("ab") as file:
+        file.write(b'{"at": \n')
+    for _ in range(2):
+        with pytest.raises(ServeError, match="Line 6 of"):
+            growing.more()
 
 
 def test_many_threads_write_whole_lines_over_several_segments(ws, bundle, monkeypatch):

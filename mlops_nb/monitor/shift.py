@@ -297,6 +297,30 @@ def _alert(
     return Alert(level, window.last_frame, clip, *move, limit, model_id, sentence)
 
 # %% ../../nbs/12b_monitor_shift.ipynb #fc809e61
+class _Counting:
+    "Frames become clips; those of clips that are open are held."
+
+    def __init__(self, reference: Reference, policy: WatchPolicy):
+        self.reference, self.clips = reference, Arriving(policy.idle_frames)
+        self._held: list[np.ndarray] = []  # number, id, class and scores of each
+
+    def more(self, log: pa.Table, ended: bool) -> tuple[list[_Clip], np.ndarray]:  # (clips, S)
+        "Clips that are complete now, and their summaries."
+        cut, before = self.reference.frames_per_clip, self.clips.arrived
+        ids, names, *said = frames_of(log, self.reference.classes, self.reference.model_id)
+        new = [np.arange(before, before + len(ids)), np.array(ids, object), *said]
+        held = list(map(np.concatenate, zip(self._held, new))) if self._held else new
+        numbers, ids, *said = held
+        done, rows = [], []
+        for name, frames, arrived in self.clips.add(names, ended=ended):
+            at = np.searchsorted(numbers, frames).tolist()
+            rows.append(summary(at, *said, ids=ids, frames_per_clip=cut))
+            done.append(_Clip(name, frames[0], min(len(frames), cut or len(frames)), arrived))
+        still = sorted(number for frames in self.clips.open.values() for number in frames)
+        self._held = [one[np.searchsorted(numbers, still)] for one in held]
+        return done, np.array(rows, np.float32).reshape(-1, 2 * len(self.reference.classes) + 1)
+
+# %% ../../nbs/12b_monitor_shift.ipynb #3599b179
 class Watching:
     "A log that is compared with the reference while it grows."
 
@@ -308,8 +332,7 @@ class Watching:
                 "able to page at all. Add clips to the reference, or use longer windows."
             )
         self.reference, self.policy, self._known = reference, policy, known
-        self._arriving = Arriving(policy.idle_frames)
-        self._held: list[np.ndarray] = []  # frames of open clips: number, id, class, scores
+        self._counting = _Counting(reference, policy)
         self._done: list[_Clip] = []
         self._rows: list[np.ndarray] = []  # of the newest clips: summaries, and their two ranks
         self._windows: list[Window] = []
@@ -322,7 +345,8 @@ class Watching:
         ended: bool = False,  # True: nothing follows, so the last clips are complete too
     ) -> Watch:
         "Everything that was seen so far."
-        rows = self._counted(log, ended)
+        done, rows = self._counting.more(log, ended)
+        self._done += done
         new = [rows, *_ranks(self._known, rows)]
         self._rows = list(map(np.concatenate, zip(self._rows, new))) if self._rows else new
         every, start = self.policy.every_clips, self.policy.window_clips[0]
@@ -330,25 +354,12 @@ class Watching:
             self._look(end)
         first = max(0, end - self.policy.window_clips[-1])  # that the next check needs
         self._rows = [one[max(0, len(one) - len(self._done) + first) :] for one in self._rows]
-        model, told, count = self.reference.model_id, tuple(self._alerts.values()), self._arriving
+        model, told, count = (
+            self.reference.model_id,
+            tuple(self._alerts.values()),
+            self._counting.clips,
+        )
         return Watch(model, tuple(self._windows), told, count.arrived, len(self._done), count.late)
-
-    def _counted(self, log: pa.Table, ended: bool) -> np.ndarray:  # (clips, S)
-        "Summaries of the clips that are complete now."
-        cut, before = self.reference.frames_per_clip, self._arriving.arrived
-        ids, names, *said = frames_of(log, self.reference.classes, self.reference.model_id)
-        new = [np.arange(before, before + len(ids)), np.array(ids, object), *said]
-        held = list(map(np.concatenate, zip(self._held, new))) if self._held else new
-        numbers, ids, *said = held
-        rows = []
-        for name, frames, arrived in self._arriving.add(names, ended=ended):
-            at = np.searchsorted(numbers, frames).tolist()
-            rows.append(summary(at, *said, ids=ids, frames_per_clip=cut))
-            length = min(len(frames), cut or len(frames))
-            self._done.append(_Clip(name, frames[0], length, arrived))
-        still = sorted(number for frames in self._arriving.open.values() for number in frames)
-        self._held = [one[np.searchsorted(numbers, still)] for one in held]
-        return np.array(rows, np.float32).reshape(-1, self._known.shape[1])
 
     def _look(self, end: int) -> None:
         "One check, after so many complete clips."

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEGMENT_BYTES', 'SYNC_SECONDS', 'COLUMNS', 'PredictionLog', 'Facts', 'read_facts', 'log_line', 'refused_line',
-           'prediction_log', 'refused_log']
+           'prediction_log', 'refused_log', 'PredictionsSoFar']
 
 # %% ../../nbs/11b_serve_log.ipynb #f4946564
 import json
@@ -247,3 +247,55 @@ COLUMNS = {
     "outside": "string[], input rules that the image breaks; null in logs of before rules",
     "facts": "JSON object, what else the caller said",
 }
+
+# %% ../../nbs/11b_serve_log.ipynb #d7701bb7
+_SHOWN = ("at", "image_id", "model_id", "clip", "predicted", "scores", "latency_ms")
+
+
+class PredictionsSoFar:
+    "A log that is read while it grows."
+
+    def __init__(self, ws: Workspace, name: str, *, model_id: str):
+        self.folder, self.model_id = ws.path("predictions", name), model_id
+        self._read: dict[Path, int] = {}  # segment -> bytes
+
+    @property
+    def is_whole(self) -> bool:
+        "Is all that was read still there?"
+        return all(path.exists() for path in self._read)
+
+    def more(self):  # pa.Table: some of COLUMNS, in the order of answering
+        "What was answered since the last call."
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        kinds = dict.fromkeys(_SHOWN, pa.string()) | {"scores": pa.list_(pa.float32())}
+        schema = pa.schema((kinds | {"latency_ms": pa.float64()}).items())
+        parts = [self._segment(path, schema) for path in sorted(self.folder.glob("*.jsonl"))]
+        rows = pa.concat_tables([schema.empty_table(), *parts])
+        rows = rows.filter(pc.equal(rows["model_id"], self.model_id))
+        return rows.take(pc.sort_indices(rows["at"]))
+
+    def _segment(self, path: Path, schema):
+        "The new lines of one file that are predictions."
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        from pyarrow import json as lines
+
+        start = self._read.get(path, 0)
+        with path.open("rb") as file:
+            file.seek(start)
+            raw = file.read()
+        raw = raw[: raw.rfind(b"\n") + 1]  # what follows the last newline is not a line
+        if not raw:
+            return schema.empty_table()
+        wider = schema.append(pa.field("refused", pa.list_(pa.string())))
+        how = lines.ParseOptions(explicit_schema=wider, unexpected_field_behavior="ignore")
+        size = lines.ReadOptions(block_size=2**24)  # of which a line is a part
+        try:
+            found = lines.read_json(pa.BufferReader(raw), parse_options=how, read_options=size)
+        except pa.ArrowInvalid:
+            rows = _segment_lines(path)[-raw.count(b"\n") :]
+            found = pa.Table.from_pylist(rows, schema=wider)
+        self._read[path] = start + len(raw)
+        return found.filter(pc.is_null(found["refused"])).select(schema.names)

@@ -154,6 +154,20 @@ def test_lineage_of_a_model_and_of_a_prediction(server, document, ws, bundle):
     assert server.get("text", id="blob:" + "0" * 64).status_code == 404
 
 
+def test_what_is_answered_after_a_look_is_counted_too(server, ws, bundle):
+    "Each line is read once, and by each deployment of a bundle for itself."
+    first = server.get("deployments").json()[0]
+    running = deployment(ws, "staging")
+    for k in range(16):
+        classify(running, picture(k), clip=f"later-{k // 8}")
+    deploy(ws, bundle, name="second", by="ann")
+    second, staging = server.get("deployments").json()
+    assert second["name"] == "second" and second["requests"] == 0 and second["shift"] is None
+    assert staging["requests"] == first["requests"] + 16
+    assert staging["shift"]["frames"] == first["shift"]["frames"] + 16
+    stop(ws, "second", by="ann")
+
+
 def test_a_deployment_is_stopped(server, document, ws, bundle):
     answer = server.post("deployments/stop", {"name": "staging"})
     assert fits(document, "deployments/stop", "post", answer) == []
