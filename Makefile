@@ -61,9 +61,10 @@ $(BROWSER): $(READY)
 	    && apt-get install --quiet --yes chromium; } || $(BIN)/playwright install chromium
 	touch $@
 
-lab: $(READY)    ## JupyterLab on the notebooks
+lab: $(READY)    ## JupyterLab on the notebooks and the demo's workspace, or MLOPS_NB_WORKSPACE
 	MLOPS_NB_WORKSPACE="$${MLOPS_NB_WORKSPACE:-$(CURDIR)/demo-workspace}" $(BIN)/jupyter lab \
-	    --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs/index.ipynb
+	    --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/nbs/index.ipynb \
+	    $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 labextension: $(READY)  ## mlops_nb/labextension from labextension/ (committed: only who changes it builds it)
 	$(BIN)/python labextension/build.py

@@ -6,6 +6,8 @@ import os
 import pytest
 from tutorials import PAGES, executed
 
+from mlops_nb.data import ingest, tag, validate
+from mlops_nb.images.scenes import drives, write_crops
 from mlops_nb.ledger import acts
 from mlops_nb.serve import deployments
 from mlops_nb.workspace import open_workspace
@@ -84,6 +86,20 @@ def test_a_page_alone_plays_the_colleagues_before_it(tmp_path):
         "page",
     ):
         assert verb in verbs
+
+
+@pytest.mark.timeout(600)
+def test_pages_stay_beside_what_a_workspace_has_and_may_run_again(ws, tmp_path):
+    "As after `make demo`, whose data set, model and deployment are called signs."
+    write_crops(tmp_path / "signs", drives(0, 4))
+    ingest(ws, tmp_path / "signs", "signs", by="dora")
+    validate(ws, "signs", by="dora")
+    known = tag(ws, "signs", "v1", by="dora")
+    page = PAGES[0]
+    for _ in range(2):
+        executed(page, ws.root)
+    tags = [(act.facts["ref"], act.by) for act in acts(ws, verb="tag")]
+    assert tags == [(known, "dora"), ("town@v1", "ann")]
 
 
 def test_they_are_executed_where_the_environment_says(tmp_path, monkeypatch):

@@ -104,7 +104,9 @@ class LineageView(anywidget.AnyWidget):
         "Look again; raises MlopsError where the name is unknown."
         found = lineage(self.ws, id_of(self.ws, self.of))
         self.tree, self.graph = found.tree(), graph_of(found)
-        self.words = f"{self.of}: {len(found.nodes)} things, {len(found.acts)} acts"
+        label = next(one["label"] for one in self.graph["nodes"] if one["id"] == found.root)
+        called = label if ":" in self.of else self.of
+        self.words = f"{called}: {len(found.nodes)} things, {len(found.acts)} acts"
         return found
 
     def _go(self, of: str) -> None:
