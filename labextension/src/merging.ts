@@ -1,4 +1,4 @@
-import type { IJob, IRunState } from './tokens';
+import type { IJob, IRunState, ITold } from './tokens';
 
 /** Whether `next` tells more than `known`: events and snapshots may cross on their way. */
 export function newerRun(known: IRunState | undefined, next: IRunState): boolean {
@@ -47,10 +47,15 @@ export function merged<T extends { readonly id: string; readonly began_at: strin
   return [...[...before.values()].filter(one => one.began_at > newest), ...kept];
 }
 
-/** Does an absolute path on the server name the notebook that JupyterLab calls `path`? */
-export function sameNotebook(absolute: string, path: string): boolean {
-  const plain = path.replace(/^[^/]*:/, ''); // a drive such as `RTC:` comes first
-  return absolute === plain || absolute.endsWith(`/${plain}`);
+/** How the page stands to the events of the server: `behind` where some were not heard. */
+export function heard(known: ITold | null, next: ITold): 'first' | 'next' | 'old' | 'behind' {
+  if (known === null) {
+    return 'first';
+  }
+  if (next.start !== known.start) {
+    return 'behind'; // another start of the server counts anew
+  }
+  return next.number <= known.number ? 'old' : next.number === known.number + 1 ? 'next' : 'behind';
 }
 
 /** What a job or a run says of its share, in [0, 1]; null where it is not known. */

@@ -3,34 +3,36 @@ import { Poll } from '@lumino/polling';
 import { Signal } from '@lumino/signaling';
 
 import { BUILT_FROM } from './built';
-import { merged, newerJob, newerRun, placed, sameNotebook } from './merging';
+import { heard, merged, newerJob, newerRun, placed } from './merging';
 import { fields, text } from './reading';
-import { readJob, readRun } from './shapes';
-import type { IJob, IMlops, IRequest, ISlot, ISnapshots, Topic } from './tokens';
+import { readJob, readRun, readTold } from './shapes';
+import type { IJob, IMlops, IRequest, ISlot, ISnapshots, ITold, Topic } from './tokens';
 
 const SCHEMA = 'https://events.mlops-nb.org/changed/v1';
 const TELL_MS = 100; // the page is told at most that often, however many events come
-const CALM_MS = 30_000; // between two looks while events arrive, or nothing goes on
-const SILENT_MS = 2_000; // ... while something goes on and no event tells of it
+const LOOK_MS = 30_000; // between two looks whether all events were heard
+const SOON_MS = 2_000; // until such a look after something was begun here
+const ON_ITS_WAY_MS = 1_000; // that an event may take longer than an answer that counts it
+const DISMISSED = 'mlops-nb:dismissed:'; // + notebook -> when the newest work began that need not be shown
 const TOPICS: Readonly<Record<string, Topic>> = { data: 'datasets', models: 'models', staging: 'deployments' };
 
 type Slots = { [K in Topic]: ISlot<ISnapshots[K]> };
 const EMPTY = { value: null, problem: '' };
 
-/** What the server knows, kept up to date by its events; a slow poll notices a connection that was lost. */
+/** What the server knows, kept up to date by its events; a slow poll notices events that were not heard. */
 export class Model implements IMlops {
   readonly changed = new Signal<this, Topic>(this);
   readonly ended = new Signal<this, IJob>(this);
 
   constructor(
     readonly request: IRequest,
-    services: ServiceManager.IManager
+    private readonly _services: ServiceManager.IManager
   ) {
-    services.events.stream.connect((_, event) => this._hear(event));
+    _services.events.stream.connect((_, event) => this._hear(event));
     this._poll = new Poll({
       name: 'mlops-nb:model',
       factory: () => this._look(),
-      frequency: { interval: CALM_MS, backoff: true, max: 4 * CALM_MS },
+      frequency: { interval: LOOK_MS, backoff: true, max: 4 * LOOK_MS },
       standby: 'when-hidden'
     });
     // The poll asks for one after the other; the first look asks for all at once.
@@ -97,7 +99,7 @@ export class Model implements IMlops {
 
   /** Look whether events tell of what was begun. */
   private _soon(): void {
-    window.setTimeout(() => void this._poll.refresh(), SILENT_MS);
+    window.setTimeout(() => void this._poll.refresh(), SOON_MS);
   }
 
   workOf(path: string): IJob | null {
@@ -105,15 +107,19 @@ export class Model implements IMlops {
     if (announced) {
       return announced;
     }
-    const shown = this._shown.get(path);
-    const jobs = this._slots.jobs.value ?? [];
-    const ours = jobs.find(job => job.id === shown);
-    const going = jobs.find(job => job.status === 'running' && sameNotebook(text(job.arguments.notebook), path));
-    return shown === '' ? (going ?? null) : (ours ?? going ?? null);
+    const began = this._shown.get(path);
+    const ours = (this._slots.jobs.value ?? []).find(job => job.id === began);
+    const until = window.localStorage.getItem(DISMISSED + path) ?? '';
+    return [ours, ...this.jobsOf(path)].find(job => job && (job.status === 'running' || job.began_at > until)) ?? null;
+  }
+
+  jobsOf(path: string): IJob[] {
+    const served = this._services.contents.localPath(path); // without a drive such as `RTC:`
+    return (this._slots.jobs.value ?? []).filter(job => text(job.arguments.notebook) === served);
   }
 
   dismiss(path: string): void {
-    this._shown.set(path, '');
+    window.localStorage.setItem(DISMISSED + path, this.workOf(path)?.began_at ?? '');
     this._tell('jobs');
   }
 
@@ -133,6 +139,9 @@ export class Model implements IMlops {
     try {
       const value = await asked[topic]();
       this._set(topic, { value: this._merged(topic, value), problem: '' });
+      if (topic === 'status') {
+        this._compare(this._slots.status.value?.told);
+      }
     } catch (problem) {
       const said = problem instanceof Error ? problem.message : String(problem);
       this._set(topic, { value: this._slots[topic].value, problem: said });
@@ -180,7 +189,12 @@ export class Model implements IMlops {
     if (said.schema_id !== SCHEMA) {
       return;
     }
-    this._heardAt = Date.now();
+    const told = readTold(said);
+    const how = heard(this._last, told);
+    if (how === 'behind') {
+      this._catchUp();
+    }
+    this._last = how === 'old' ? this._last : told;
     const topic = text(said.topic);
     if (topic === 'job') {
       this._heardJob(readJob(fields(said.state)));
@@ -222,32 +236,35 @@ export class Model implements IMlops {
     }
   }
 
-  private get _busy(): boolean {
-    const going = (one: { readonly status: string }) => one.status === 'running';
-    return (this._slots.jobs.value ?? []).some(going) || (this._slots.runs.value ?? []).some(going);
+  /** Did the page hear all that the server has told? */
+  private _compare(told: ITold | undefined): void {
+    const how = told ? heard(this._last, told) : 'old';
+    if (told && how === 'first') {
+      this._last = told;
+    } else if (told && how !== 'old') {
+      window.setTimeout(() => {
+        if (!['old', 'first'].includes(heard(this._last, told))) {
+          this._last = told;
+          this._catchUp();
+        }
+      }, ON_ITS_WAY_MS);
+    }
   }
 
-  /** One look of the poll: the state of the server, and all else if it was away or is silent. */
+  /** Something was told and not heard: ask for all that is shown. */
+  private _catchUp(): void {
+    this._wanted.forEach(topic => this._heardOf(topic));
+  }
+
+  /** One look of the poll: whether all was heard, and what could not be answered the last time. */
   private async _look(): Promise<void> {
     await this.refresh('status');
-    const lost = this._slots.status.problem !== '';
-    const silent = this._busy && Date.now() - this._heardAt > SILENT_MS;
-    if (!lost) {
-      const known = [...this._wanted].filter(topic => topic !== 'status');
-      const now = (topic: Topic) => topic === 'jobs' || topic === 'runs';
-      const due = known.filter(
-        topic => this._lost || this._slots[topic].problem !== '' || (now(topic) && silent)
-      );
-      await Promise.all(due.map(topic => this.refresh(topic)));
+    const { problem } = this._slots.status;
+    if (problem) {
+      throw new Error(problem); // the poll waits longer each time
     }
-    this._lost = lost;
-    const interval = silent ? SILENT_MS : CALM_MS;
-    if (interval !== this._poll.frequency.interval) {
-      this._poll.frequency = { ...this._poll.frequency, interval };
-    }
-    if (lost) {
-      throw new Error(this._slots.status.problem); // the poll waits longer each time
-    }
+    const due = [...this._wanted].filter(topic => this._slots[topic].problem !== '');
+    await Promise.all(due.map(topic => this.refresh(topic)));
   }
 
   private readonly _slots: Slots = {
@@ -265,6 +282,5 @@ export class Model implements IMlops {
   private readonly _shown = new Map<string, string>(); // notebook -> job
   private readonly _announced = new Map<string, IJob>(); // notebook -> what is being asked for
   private readonly _poll: Poll;
-  private _heardAt = 0;
-  private _lost = false;
+  private _last: ITold | null = null; // the event that was heard last
 }

@@ -74,15 +74,13 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
   return {
     status: async () => readStatus(fields(await get('status'))),
     runs: async () => many(await get('runs'), readRun),
-    log: async (id, step) => {
-      const said = fields(await get('runs/log', { id, step }));
-      return { text: text(said.text), notebook: text(said.notebook) };
-    },
+    log: async (id, step) => text(fields(await get('runs/log', { id, step })).text),
     page: async (id, step) => text(fields(await get('runs/page', { id, step })).html),
     cancel: id => quietly('runs/cancel', { id }),
     resume: async id => readJob(fields(await post('runs/resume', { id }))),
     jobs: async () => many(await get('jobs'), readJob),
     begin: async (verb, args) => readJob(fields(await post('jobs', { verb, arguments: args }))),
+    jobLog: async id => text(fields(await get('jobs/log', { id })).text),
     stopJob: id => quietly('jobs/stop', { id }),
     datasets: async () => many(await get('datasets'), readDataset),
     quarantine: async name => many(await get('datasets/quarantine', { name }), readQuarantined),

@@ -11,7 +11,8 @@ import type {
   IRunState,
   IShift,
   IStatus,
-  ITemplate
+  ITemplate,
+  ITold
 } from './tokens';
 import { count, countOrNull, fields, many, maybe, text, texts, type Fields } from './reading';
 
@@ -22,8 +23,11 @@ export const readStatus = (one: Fields): IStatus => ({
   actor: text(one.actor),
   running: count(one.running),
   alerts: countOrNull(one.alerts),
-  devices: many(one.devices, device => ({ id: text(device.id), label: text(device.label) }))
+  devices: many(one.devices, device => ({ id: text(device.id), label: text(device.label) })),
+  told: readTold(fields(one.told))
 });
+
+export const readTold = (one: Fields): ITold => ({ start: text(one.start), number: count(one.number) });
 
 export const readRun = (one: Fields): IRunState => ({
   id: text(one.id),

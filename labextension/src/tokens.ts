@@ -13,6 +13,13 @@ export interface IStatus {
   /** Open alerts; null while the server does not know yet. */
   readonly alerts: number | null;
   readonly devices: readonly IDevice[];
+  readonly told: ITold;
+}
+
+/** How many events the server has told since it started; each event has its own number. */
+export interface ITold {
+  readonly start: string;
+  readonly number: number;
 }
 
 export interface IDevice {
@@ -256,7 +263,9 @@ export interface IMlops {
   begin(verb: string, args: Readonly<Record<string, unknown>>, path?: string): Promise<IJob>;
   /** Show at once that something is about to begin in a notebook; until what is returned is called. */
   announce(path: string | undefined, verb: string): () => void;
-  /** The newest work that belongs to a notebook. */
+  /** Jobs that ran a notebook, newest first; its path as JupyterLab says it. */
+  jobsOf(path: string): IJob[];
+  /** The newest work that belongs to a notebook and was not dismissed. */
   workOf(path: string): IJob | null;
   /** No longer show that work in its notebook. */
   dismiss(path: string): void;
@@ -268,13 +277,14 @@ export interface IMlops {
 export interface IRequest {
   status(): Promise<IStatus>;
   runs(): Promise<IRunState[]>;
-  log(run: string, step: string): Promise<{ text: string; notebook: string }>;
+  log(run: string, step: string): Promise<string>;
   /** A notebook as executed, as one HTML page. */
   page(run: string, step: string): Promise<string>;
   cancel(run: string): Promise<void>;
   resume(run: string): Promise<IJob>;
   jobs(): Promise<IJob[]>;
   begin(verb: string, args: Readonly<Record<string, unknown>>): Promise<IJob>;
+  jobLog(id: string): Promise<string>;
   stopJob(id: string): Promise<void>;
   datasets(): Promise<IDataset[]>;
   quarantine(name: string): Promise<IQuarantined[]>;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { merged, newerJob, newerRun, placed, sameNotebook, share } from '../src/merging';
+import { heard, merged, newerJob, newerRun, placed, share } from '../src/merging';
 import { readJob, readRun } from '../src/shapes';
 
 const run = (id: string, lines: number, began_at = '2026-01-01') => readRun({ id, lines, began_at, status: 'running' });
@@ -36,10 +36,13 @@ test('a snapshot keeps what events told better, and what began after it', () => 
   );
 });
 
-test('a notebook is known by its path below what is served', () => {
-  assert.ok(sameNotebook('/srv/ann/work/train.ipynb', 'work/train.ipynb'));
-  assert.ok(sameNotebook('/srv/work/train.ipynb', 'RTC:work/train.ipynb'));
-  assert.ok(!sameNotebook('/srv/pretrain.ipynb', 'train.ipynb'));
+test('a page sees that it has not heard everything', () => {
+  const told = (number: number, start = 'a') => ({ start, number });
+  assert.equal(heard(null, told(7)), 'first');
+  assert.equal(heard(told(7), told(8)), 'next');
+  assert.equal(heard(told(7), told(7)), 'old');
+  assert.equal(heard(told(7), told(9)), 'behind');
+  assert.equal(heard(told(7), told(1, 'b')), 'behind'); // the server was started anew
 });
 
 test('a share is between 0 and 1, or unknown', () => {

@@ -131,7 +131,11 @@ def log_of(
 ) -> str:
     "What the job printed."
     path = _folder(ws, job_id) / "log"
-    return path.read_text("utf-8", "replace")[-chars:] if path.exists() else ""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4 * chars))  # no character has more bytes
+        return file.read().decode("utf-8", "replace")[-chars:]
 
 # %% ../../nbs/14eb_jobs_processes.ipynb #dd633998
 _MODULE = "mlops_nb.jobs.processes"  # python -m

@@ -37,8 +37,10 @@ SCHEMA = {
         },
         "id": {"title": "Of the run or the job; else empty", "type": "string"},
         "state": {"title": "Of the run or the job; else null", "type": ["object", "null"]},
+        "start": {"title": "Which start of the server tells it", "type": "string"},
+        "number": {"title": "How many events it has told, with this one", "type": "integer"},
     },
-    "required": ["topic", "id", "state"],
+    "required": ["topic", "id", "state", "start", "number"],
     "additionalProperties": False,
 }
 MAX_CHARS = 2_000  # of a text in a state; the routes have all of it
@@ -196,7 +198,8 @@ async def watch(
             watcher.failed("the workspace", failed)
         failure = failed
         for event in told:
-            emit(event)
+            watcher.here.told += 1
+            emit(event | {"start": watcher.here.start, "number": watcher.here.told})
         wait_s = min(2 * wait_s, BUSY_S if watcher.busy else IDLE_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(nudge.wait(), wait_s)

@@ -60,6 +60,8 @@ ROUTES: tuple[Route, ...] = (
           "jobs", many(ref("Job")), query={"id": TEXT}, absent=[]),
     Route("POST", "jobs", "Begin long work in a process of its own.", "begin", ref("Job"),
           body=fields({"verb": TEXT, "arguments": FREE}), action="execute", by=True, status=202),
+    Route("GET", "jobs/log", "The end of what a job printed.", "job_log", ref("Log"),
+          query={"id": TEXT}, needed=("id",)),
     Route("POST", "jobs/stop", "Ask a job to stop, whoever began it; it ends soon.",
           "stop", ref("Job"), body=fields({"id": TEXT}), action="execute", by=True),
     Route("GET", "schema", "What a notebook takes and hands on.", "schema", ref("Form"),

@@ -55,7 +55,7 @@ def fields(
 # %% ../../nbs/17f_lab_shapes.ipynb #045cc5b0
 _STEP = fields({
     "name": TEXT, "uses": many(TEXT),
-    "status": one_of("not_run", "running", "ran", "cached", "failed"),
+    "status": one_of("not_run", "running", "ran", "cached", "failed", "stopped"),
     "cells": COUNT, "of": COUNT, "began_at": some(TIME), "seconds": NUMBER, "tries": COUNT,
     "made_by": some(TEXT), "error": some(TEXT), "notebook": some(TEXT), "outputs": FREE,
 })  # fmt: skip
@@ -161,6 +161,7 @@ _GRAPH = fields({
 _STATUS = fields({
     "version": TEXT, "build": some(TEXT), "workspace": some(TEXT), "actor": TEXT,
     "running": COUNT, "alerts": some(COUNT), "devices": many(fields({"id": TEXT, "label": TEXT})),
+    "told": fields({"start": TEXT, "number": COUNT}),
 })  # fmt: skip
 
 _FORM = fields({"parameters": FREE, "outputs": FREE, "dataset": some(TEXT)})

@@ -163,11 +163,19 @@ def signals(stop: Stop):
         signal.signal(signal.SIGTERM, before)
 
 # %% ../../nbs/07b_pipeline_execution.ipynb #02553061
+def _show(talk: "_Conversation") -> None:
+    "Write the page; so soon after the last time, when it no longer is: the next output may be long in coming."
+    talk.later = None
+    if left_s := save(talk.page):
+        talk.later = asyncio.get_running_loop().call_later(left_s, _show, talk)
+
+# %% ../../nbs/07b_pipeline_execution.ipynb #26dd4f2d
 class _Conversation(NotebookClient):
     "nbclient, writing on a page."
 
     page: Page
     deadline: float | None = None  # on the monotonic clock, for the whole notebook
+    later: asyncio.TimerHandle | None = None  # of `_show`
 
     def output(self, outs, msg, display_id, cell_index):
         streams = msg["msg_type"] == "stream" and not self.clear_before_next_output
@@ -175,7 +183,8 @@ class _Conversation(NotebookClient):
             add_text(self.page, outs, msg["content"]["name"], msg["content"]["text"])
         else:
             super().output(outs, msg, display_id, cell_index)
-        save(self.page)
+        if self.later is None:
+            _show(self)
 
     def _get_timeout(self, cell):
         limits = [] if self.timeout is None else [self.timeout]

@@ -230,11 +230,14 @@ def settle(page: Page, cell: dict) -> None:
     page.texts.clear()
 
 # %% ../../nbs/07ab_pipeline_pages.ipynb #bf2c3d69
-def save(page: Page, *, now: bool = False) -> None:
+def save(page: Page, *, now: bool = False) -> float:  # seconds until it is time to; 0: written
     "Write the page if it is time to."
     began = time.monotonic()
-    if page.path is None or not now and began - page.saved_at < max(1.0, 20 * page.save_s):
-        return
+    left_s = page.saved_at + max(1.0, 20 * page.save_s) - began
+    if page.path is None:
+        return 0.0
+    if left_s > 0 and not now:
+        return left_s
     for cell in page.code:
         for output in cell["outputs"]:
             if id(output) in page.texts:
@@ -247,6 +250,7 @@ def save(page: Page, *, now: bool = False) -> None:
     write_atomic(page.path, json.dumps(shown, indent=1))
     page.saved_at = time.monotonic()
     page.save_s = page.saved_at - began
+    return 0.0
 
 
 def _without_secrets(page: Page, cell: dict) -> dict:

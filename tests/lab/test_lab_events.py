@@ -113,6 +113,30 @@ def test_a_page_that_comes_back_has_everything(server, ws):
     second.close()
 
 
+def test_a_page_can_tell_that_it_missed_something(server, ws):
+    "Events are counted, and the status says how many there were."
+    socket, going = listen(server), Begun(ws, server.root)
+    numbers = []
+    for cells in range(3):
+        going.step(cells, 10)
+        while True:
+            event = json.loads(socket.recv())
+            if event["schema_id"] == CHANGED:
+                numbers.append(event["number"])
+                if event["topic"] == "run" and event["state"]["steps"][0]["cells"] == cells:
+                    break
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    socket.close()
+    going.end()
+    again = listen(server)
+    (server.root / "after.ipynb").write_text(page("1"))
+    after = run(ws, [Step("after", server.root / "after.ipynb")])
+    heard(again, "run", lambda one: one["id"] == after.id and one["status"] == "ran")
+    told = server.get("status").json()["told"]
+    assert told["start"] == event["start"] and told["number"] > numbers[-1]
+    again.close()
+
+
 def test_a_runner_that_is_killed_is_told(server, ws):
     socket, going = listen(server), Begun(ws, server.root)
     heard(socket, "run", lambda one: one["id"] == going.id)
@@ -178,6 +202,46 @@ def test_a_job_that_cannot_work_is_refused_and_one_that_runs_is_stopped(server):
     assert last["status"] == "stopped" and last["stopped_by"] == "ann"
     again = server.post("jobs/stop", {"id": job["id"]})
     assert again.status_code == 400 and "ended already" in again.json()["message"]
+    socket.close()
+
+
+def test_a_step_tells_while_its_cell_goes_on_and_a_job_has_a_log(server, ws):
+    go = server.root / "go"
+    (server.root / "epochs.ipynb").write_text(
+        page(
+            f"import pathlib, time\nprint('epoch 1')\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.05)"
+        )
+    )
+    job = server.post("jobs", {"verb": "run", "arguments": {"notebook": "epochs.ipynb"}}).json()
+    assert job["arguments"]["notebook"] == "epochs.ipynb"  # as a page knows it
+    begun = next(one for one in watch_job(ws, job["id"]) if one.run)
+    end = time.monotonic() + 60
+    while server.get("runs/log", id=begun.run, step="epochs").json().get("text") != "epoch 1":
+        assert time.monotonic() < end, "nothing was shown before the cell ended"
+        time.sleep(0.1)
+    state = next(one for one in server.get("runs").json() if one["id"] == begun.run)
+    assert state["status"] == "running"
+    go.touch()
+    *_, ended = watch_job(ws, job["id"])
+    assert ended.status == "done", ended.error
+    assert server.get("jobs/log", id=job["id"]).json()["text"] is not None
+    (ws.path("jobs", job["id"][4:]) / "log").write_text("\x1b[31m10 %\r100 %\nTraceback\n")
+    assert server.get("jobs/log", id=job["id"]).json()["text"] == "100 %\nTraceback\n"
+    assert server.get("jobs/log", id="job:" + "0" * 32).status_code == 404
+
+
+def test_a_step_that_was_stopped_did_not_fail(server, ws):
+    (server.root / "longer.ipynb").write_text(page("import time; time.sleep(61)"))
+    socket = listen(server)
+    server.post("jobs", {"verb": "run", "arguments": {"notebook": "longer.ipynb"}})
+
+    def at(one):
+        return [(step["name"], step["status"]) for step in one["steps"]]
+
+    begun = heard(socket, "run", lambda one: at(one) == [("longer", "running")])[-1]
+    assert server.post("runs/cancel", {"id": begun["id"]}).status_code == 200
+    ended = heard(socket, "run", lambda one: one["id"] == begun["id"] and one["ended_at"])[-1]
+    assert ended["status"] == "stopped" and at(ended) == [("longer", "stopped")]
     socket.close()
 
 

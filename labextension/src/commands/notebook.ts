@@ -3,7 +3,6 @@ import type { CommandRegistry } from '@lumino/commands';
 
 import { ask, type IAsk } from '../form/dialog';
 import { icons } from '../icons';
-import { sameNotebook } from '../merging';
 import { fields, text, type Fields } from '../reading';
 import type { IMlops } from '../tokens';
 import { bundlesIn, knownBundles, knownModels, knownRefs, offers, schemaOf } from './asking';
@@ -208,9 +207,7 @@ function withDevice(schema: Fields, devices: readonly { readonly id: string; rea
 /** What can be registered from a notebook: what its runs made comes first. */
 function registering(model: IMlops, path: string | undefined, bundle: string): IAsk {
   const runs = model.slot('runs').value ?? [];
-  const jobs = (model.slot('jobs').value ?? []).filter(
-    job => path !== undefined && sameNotebook(text(job.arguments.notebook), path)
-  );
+  const jobs = path === undefined ? [] : model.jobsOf(path);
   const ours = jobs.flatMap(job => runs.filter(run => run.id === job.run));
   const made = ours.flatMap(run => run.steps.flatMap(step => bundlesIn(step.outputs)));
   const known = [...new Set([...(bundle ? [bundle] : []), ...made, ...knownBundles(model)])];

@@ -4,7 +4,7 @@ import * as React from 'react';
 import { bundlesIn } from '../commands/asking';
 import { Id } from '../commands/ids';
 import { subjectOf } from '../commands/runs';
-import { Act, Badge, Problem, Progress, useSlot, type IEnv } from '../parts';
+import { Act, Badge, Problem, Progress, useSlot, When, type IEnv } from '../parts';
 import type { IJob, IRunState, IStepState } from '../tokens';
 
 const PADDING_PX = 4; // as the style sheet says
@@ -60,6 +60,7 @@ export class Strip extends ReactWidget {
 function Work({ model, commands, path }: IStripProps): JSX.Element | null {
   useSlot(model, 'jobs');
   const runs = useSlot(model, 'runs').value ?? [];
+  const me = useSlot(model, 'status').value?.actor ?? '';
   const job = model.workOf(path());
   if (!job) {
     return null;
@@ -73,6 +74,10 @@ function Work({ model, commands, path }: IStripProps): JSX.Element | null {
       <div className="mlops-Strip-line">
         <strong>{name}</strong>
         <Badge says={job.status} />
+        <span className="mlops-Dim">
+          {job.by !== '' && job.by !== me && `${job.by} `}
+          {!going && <When at={job.ended_at} />}
+        </span>
         <span className="mlops-Strip-said" role="status" aria-live="polite">
           {saidOf(job, run)}
         </span>
@@ -138,6 +143,9 @@ function saidOf(job: IJob, run: IRunState | undefined): string {
     return ''; // the error says it all
   }
   const step = run?.steps.find(one => one.status === 'running');
+  if (job.status === 'running' && run?.steps.every(one => one.status === 'ran' || one.status === 'cached')) {
+    return 'puts on record what came of it';
+  }
   if (job.status === 'running' && step && step.of > 0) {
     return `${step.name}: cell ${Math.min(step.cells + 1, step.of)} of ${step.of}`;
   }

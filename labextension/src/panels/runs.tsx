@@ -5,6 +5,7 @@ import { subjectOf } from '../commands/runs';
 import { Act, Badge, Empty, Fold, Guarded, Problem, Progress, Standing, useSlot, When, type IEnv } from '../parts';
 import { bundlesIn } from '../commands/asking';
 import type { IJob, IRunState, IStepState } from '../tokens';
+import { Log } from './log';
 
 /** Long work and runs, newest first; a job that runs steps is shown as its run. */
 export function RunsSection(env: IEnv): JSX.Element {
@@ -41,7 +42,7 @@ export function RunsSection(env: IEnv): JSX.Element {
 
 const hex8 = (id: string) => id.replace(/^[a-z]+:/, '').slice(0, 8);
 
-function Job({ commands, job }: IEnv & { job: IJob }): JSX.Element {
+function Job({ model, commands, job }: IEnv & { job: IJob }): JSX.Element {
   const going = job.status === 'running';
   const name = `${job.verb} ${subjectOf(job)}`;
   return (
@@ -62,7 +63,17 @@ function Job({ commands, job }: IEnv & { job: IJob }): JSX.Element {
           </Act>
         </div>
       )}
+      <JobLog {...{ model, job }} />
     </article>
+  );
+}
+
+function JobLog({ model, job }: { model: IEnv['model']; job: IJob }): JSX.Element {
+  const [of, going] = [`${job.verb} ${subjectOf(job)}`, job.status === 'running'];
+  return (
+    <Fold summary="Log">
+      {() => <Log id={job.id} ask={() => model.request.jobLog(job.id)} {...{ of, going }} />}
+    </Fold>
   );
 }
 
@@ -104,6 +115,12 @@ function Run({ model, commands, run, job, newest }: IRunProps): JSX.Element {
           Lineage
         </Act>
       </div>
+      {job?.status === 'failed' && run.status === 'ran' && (
+        <>
+          <Problem text={job.error} />
+          <JobLog {...{ model, job }} />
+        </>
+      )}
       <Fold summary="Steps" open={open}>
         {() => run.steps.map(step => <Step key={step.name} {...{ model, commands, run, step }} />)}
       </Fold>
@@ -139,7 +156,7 @@ function Step({ model, commands, run, step }: IEnv & { run: IRunState; step: ISt
         </span>
       </div>
       {step.status === 'running' && <Progress of={step.name} done={step.cells} total={step.of || null} />}
-      {step.error && <Problem text={step.error.slice(-600)} />}
+      {step.error && step.status !== 'stopped' && <Problem text={step.error.slice(-600)} />}
       <div className="mlops-Acts">
         {step.notebook && (
           <Act
@@ -156,30 +173,17 @@ function Step({ model, commands, run, step }: IEnv & { run: IRunState; step: ISt
         )}
       </div>
       {step.status !== 'not_run' && (
-        <Fold summary="Log">{() => <Log {...{ model, run, step }} />}</Fold>
+        <Fold summary="Log">
+          {() => (
+            <Log
+              of={step.name}
+              id={`${run.id} ${step.name}`}
+              going={step.status === 'running'}
+              ask={() => model.request.log(run.id, step.name)}
+            />
+          )}
+        </Fold>
       )}
     </div>
-  );
-}
-
-/** The end of what a step printed; asked again whenever one more cell is done. */
-function Log({ model, run, step }: { model: IEnv['model']; run: IRunState; step: IStepState }): JSX.Element {
-  const [text, setText] = React.useState('…');
-  const end = React.useRef<HTMLPreElement>(null);
-  React.useEffect(() => {
-    let here = true;
-    model.request.log(run.id, step.name).then(
-      log => here && setText(log.text || 'Nothing printed yet.'),
-      problem => here && setText(problem instanceof Error ? problem.message : String(problem))
-    );
-    return () => void (here = false);
-  }, [model, run.id, step.name, step.cells, step.status]);
-  React.useEffect(() => {
-    end.current?.scrollTo(0, end.current.scrollHeight); // newer browsers answer a promise
-  }, [text]);
-  return (
-    <pre className="mlops-Log" ref={end} tabIndex={0} role="log" aria-label={`Log of ${step.name}`}>
-      {text.split('\n').slice(-200).join('\n')}
-    </pre>
   );
 }

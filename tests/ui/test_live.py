@@ -1,0 +1,165 @@
+"What goes on is shown where it belongs, as it comes, and without asking again and again."
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from conftest import opened, running_lab
+
+from mlops_nb import data
+from mlops_nb.images.scenes import drives, write_crops
+from mlops_nb.jobs import start, stop_job, watch_job
+from mlops_nb.workspace import open_workspace
+
+WAITS = "from pathlib import Path; import time\nprint('epoch 1')\nwhile not Path('go').exists(): time.sleep(0.05)"
+
+
+def notebook(path: Path, *cells: str) -> Path:
+    "A notebook that a person wrote."
+    made = [{"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [],
+             "id": f"c{i}", "source": one} for i, one in enumerate(cells)]  # fmt: skip
+    about = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"cells": made, "metadata": about, "nbformat": 4, "nbformat_minor": 5}))  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory):
+    home = tmp_path_factory.mktemp("team")
+    write_crops(home / "signs", drives(11, 4))
+    ws = open_workspace(home / "workspace")
+    data.ingest(ws, home / "signs", "signs", by="dora")
+    return ws
+
+
+@pytest.fixture(scope="module")
+def ann(team, tmp_path_factory):
+    with running_lab(tmp_path_factory.mktemp("ann"), team.root, actor="ann") as lab:
+        yield lab
+
+
+def ended(ws, job):
+    *_, last = watch_job(ws, job.id)
+    return last
+
+
+def run(ws, path: Path, *, by: str):
+    "Somebody begins a notebook, in a terminal or on a page of their own; it runs already."
+    job = start(ws, "run", {"notebook": str(path)}, by=by)
+    return next(one for one in watch_job(ws, job.id) if one.run)
+
+
+def open_notebook(page, name: str):
+    page.evaluate("path => window.jupyterapp.commands.execute('docmanager:open', {path})", name)
+    page.locator(".jp-NotebookPanel-toolbar:visible").wait_for()
+
+
+def show(page, section: str):
+    page.evaluate(
+        "section => window.jupyterapp.commands.execute('mlops-nb:open-panel', {section})", section
+    )
+    return page.get_by_test_id(f"mlops-{section}")
+
+
+def again(page) -> None:
+    page.reload()
+    page.wait_for_function("window.jupyterapp !== undefined")
+    page.evaluate("window.jupyterapp.restored")
+
+
+@pytest.mark.timeout(120)
+def test_a_notebook_shows_its_own_work_and_keeps_it(team, ann, browser, pictures, tmp_path):
+    "Not the work of another person's notebook of the same name; and it is still there after a reload."
+    mine = notebook(ann.folder / "train.ipynb", WAITS)
+    others = notebook(tmp_path / "ben" / "train.ipynb", WAITS)
+    theirs = run(team, others, by="ben")
+    with opened(browser, ann, pictures=pictures) as page:
+        open_notebook(page, "train.ipynb")
+        section = show(page, "runs")
+        section.get_by_text("1 running", exact=True).wait_for(state="attached")
+        strip = page.get_by_test_id("mlops-strip")
+        assert strip.count() == 0
+        ours = run(team, mine, by="cem")  # the folder is shared
+        strip.get_by_text("cem").wait_for()
+        page.screenshot(path=pictures / "somebody-elses.png")
+        (mine.parent / "go").touch()
+        assert ended(team, ours).status == "done"
+        strip.get_by_text("done", exact=True).wait_for()
+        again(page)
+        strip.get_by_text("done", exact=True).wait_for()
+        page.screenshot(path=pictures / "after-a-reload.png")
+        strip.get_by_role("button", name="Close this line").click()
+        strip.wait_for(state="detached")
+        again(page)
+        show(page, "runs").get_by_text("train.ipynb").first.wait_for()
+        assert strip.count() == 0
+
+        stop_job(team, theirs.id, by="ann")
+        ended(team, theirs)
+        card = page.get_by_test_id(f"mlops-run-{theirs.run[4:12]}")
+        card.locator(".mlops-Step").get_by_text("stopped", exact=True).wait_for()
+        page.screenshot(path=pictures / "stopped.png")
+
+
+@pytest.mark.timeout(120)
+def test_a_log_is_shown_as_it_comes_and_silence_is_not_asked_about(team, ann, browser, pictures):
+    silent = notebook(ann.folder / "silent" / "silent.ipynb", f"{WAITS}\nprint('epoch 2')")
+    with opened(browser, ann, pictures=pictures) as page:
+        section = show(page, "runs")
+        job = run(team, silent, by="ann")
+        one = section.get_by_test_id(f"mlops-run-{job.run[4:12]}")
+        one.get_by_text("Log", exact=True).click()
+        one.get_by_role("log").get_by_text("epoch 1").wait_for()  # the cell goes on
+        page.screenshot(path=pictures / "log.png")
+        one.get_by_text("Log", exact=True).click()
+        one.get_by_role("log").wait_for(state="detached")
+        page.wait_for_timeout(1_000)
+        asked = []
+        page.on("request", lambda r: "/mlops-nb/" in r.url and asked.append(r.url))
+        page.wait_for_timeout(10_000)
+        assert len(asked) <= 1, asked  # one look whether all was heard
+        (silent.parent / "go").touch()
+        ended(team, job)
+        one.get_by_text("ran", exact=True).first.wait_for()
+
+
+@pytest.mark.timeout(120)
+def test_a_page_that_missed_events_asks_for_all_it_shows(team, ann, browser, pictures):
+    sockets, cut = [], []
+
+    def through(socket):
+        if cut:
+            socket.close()
+        else:
+            socket.connect_to_server()
+            sockets.append(socket)
+
+    with opened(browser, ann, pictures=pictures) as page:
+        page.route_web_socket(re.compile("/api/events/subscribe"), through)
+        again(page)
+        section = show(page, "data")
+        section.get_by_text("signs").first.wait_for()
+        cut.append(True)
+        [one.close() for one in sockets]
+        data.fork(team, "signs", "ben/night", by="ben")
+        page.wait_for_timeout(2_500)  # the server tells it to nobody
+        section.get_by_text("0 branches").wait_for()
+        cut.clear()
+        with page.expect_websocket(lambda one: "/api/events/" in one.url):
+            pass
+        ended(team, start(team, "validate", {"ref": "nothing"}, by="ben"))
+        section.get_by_text("1 branch").wait_for()
+        page.screenshot(path=pictures / "caught-up.png")
+
+
+@pytest.mark.timeout(120)
+def test_a_job_that_failed_has_a_log(team, ann, browser, pictures, tmp_path):
+    job = start(team, "ingest", {"folder": str(tmp_path / "nothing"), "name": "x"}, by="ann")
+    assert ended(team, job).status == "failed"
+    with opened(browser, ann, pictures=pictures) as page:
+        one = show(page, "runs").get_by_test_id(f"mlops-job-{job.id[4:12]}")
+        one.get_by_text("Log", exact=True).click()
+        one.get_by_role("log").wait_for()
+        page.screenshot(path=pictures / "log-of-a-job.png")
