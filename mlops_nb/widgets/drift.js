@@ -76,7 +76,7 @@ function alertRow(alert, send) {
   const row = html("div", "", { class: "alert" });
   row.append(html("span", `${alert.level} at frame ${alert.at_frame}: ${alert.sentence} `));
   if (alert.acknowledged_by) {
-    row.append(html("span", `Taken on by ${alert.acknowledged_by}${alert.comment ? `: ${alert.comment}` : ""}.`));
+    row.append(html("span", `Taken on by ${alert.acknowledged_by}${alert.comment ? `: ${alert.comment}` : "."}`));
   } else {
     const comment = html("input", "", { "aria-label": "comment", placeholder: "what you do about it" });
     const button = html("button", "Acknowledge", { class: "jupyter-button" });

@@ -220,9 +220,9 @@ def test_pictures_answer_and_move(team, lab, browser, pictures):
         while not (paged := acts(team, verb="page")):
             page.wait_for_timeout(100)
         page.screenshot(path=pictures / "drift.png")
-        cell["drift"].get_by_label("comment").fill("it is dark; we look at it")
+        cell["drift"].get_by_label("comment").fill("It is dark.")
         press(cell["drift"], "Acknowledge")
-        cell["drift"].get_by_text("Taken on by ben: it is dark; we look at it.").wait_for()
+        cell["drift"].get_by_text("Taken on by ben: It is dark.", exact=True).wait_for()
         assert acts(team, verb="acknowledge")[0].inputs == paged[0].outputs
 
 
