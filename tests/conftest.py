@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +22,37 @@ LONG = ("test_walk", "test_readme", "test_templates")  # begun first, so that no
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.stem not in LONG)
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    "Our own PostgreSQL on a unix socket; a function that makes an empty database in it."
+    initdb, pg_ctl = shutil.which("initdb"), shutil.which("pg_ctl")
+    if not initdb or not pg_ctl:
+        pytest.skip("PostgreSQL is not on this machine (no initdb and pg_ctl in PATH)")
+    psycopg = pytest.importorskip("psycopg", reason="pip install 'mlops-nb[postgres]'")
+    as_user = {"user": "nobody"} if os.getuid() == 0 else {}  # the server refuses to run as root
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    if as_user:
+        shutil.chown(folder, "nobody")
+    options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+    start = [pg_ctl, "-D", str(folder / "db"), "-l", str(folder / "log"), "-w", "-o", options]
+    quiet = {"cwd": folder, "stdout": subprocess.DEVNULL, **as_user}
+    subprocess.check_call(
+        [initdb, "-D", folder / "db", "-A", "trust", "-U", "house", "-N"], **quiet
+    )
+    subprocess.check_call([*start, "start"], **quiet)
+    counter = iter(range(1000))
+
+    def database() -> str:
+        name = f"ledger{next(counter)}"
+        with psycopg.connect(f"host={folder} user=house dbname=postgres", autocommit=True) as c:
+            c.execute(f"CREATE DATABASE {name}")
+        return f"postgresql://house@/{name}?host={folder}"
+
+    yield database
+    subprocess.check_call([pg_ctl, "-D", folder / "db", "stop", "-m", "immediate"], **quiet)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

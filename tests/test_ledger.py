@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 import signal
 import sqlite3
@@ -15,7 +14,6 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -56,44 +54,13 @@ FORGED = """'act:9', prev, at, 'eve', verb, inputs, outputs, facts
 COLUMNS = ("id", "prev", "at", "actor", "verb", "inputs", "outputs", "facts")
 
 
-@pytest.fixture(scope="session")
-def server():
-    "Our own PostgreSQL on a unix socket; a function that makes an empty database in it."
-    initdb, pg_ctl = shutil.which("initdb"), shutil.which("pg_ctl")
-    if not initdb or not pg_ctl:
-        pytest.skip("PostgreSQL is not on this machine (no initdb and pg_ctl in PATH)")
-    psycopg = pytest.importorskip("psycopg", reason="pip install 'mlops-nb[postgres]'")
-    as_user = {"user": "nobody"} if os.getuid() == 0 else {}  # the server refuses to run as root
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    if as_user:
-        shutil.chown(folder, "nobody")
-    options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
-    start = [pg_ctl, "-D", str(folder / "db"), "-l", str(folder / "log"), "-w", "-o", options]
-    quiet = {"cwd": folder, "stdout": subprocess.DEVNULL, **as_user}
-    subprocess.check_call(
-        [initdb, "-D", folder / "db", "-A", "trust", "-U", "house", "-N"], **quiet
-    )
-    subprocess.check_call([*start, "start"], **quiet)
-    counter = iter(range(1000))
-
-    def database() -> str:
-        name = f"ledger{next(counter)}"
-        with psycopg.connect(f"host={folder} user=house dbname=postgres", autocommit=True) as c:
-            c.execute(f"CREATE DATABASE {name}")
-        return f"postgresql://house@/{name}?host={folder}"
-
-    yield database
-    subprocess.check_call([pg_ctl, "-D", folder / "db", "stop", "-m", "immediate"], **quiet)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def any_ws(request, tmp_path):
     "An empty workspace whose ledger is in SQLite, then in PostgreSQL."
     root = tmp_path / "workspace"
     root.mkdir()
     if request.param == "postgresql":
-        url = request.getfixturevalue("server")()
+        url = request.getfixturevalue("postgresql")()
         (root / "workspace.toml").write_text(f'ledger_url = "{url}"\n')
     yield open_workspace(root)
     disconnect()

@@ -38,6 +38,7 @@ class Here:
         self.nudge = asyncio.Event()  # set when something was begun here
         self.start, self.told = uuid.uuid4().hex, 0  # this server, and the events it has told
         self.owed: set[str] = set()  # sections to be told as changed with the next look
+        self.seq: int | None = None  # of the newest act whose sections were told
         self.warming: asyncio.Task | None = None  # begun with the server, or at the first question
         self.alerts: int | None = None  # as it was known last
 
@@ -55,6 +56,16 @@ class Here:
         if route.method == "POST":
             self.nudge.set()
         return answer
+
+    async def tell_acts(self) -> None:
+        "Owe the sections that new acts of the ledger concern; all of them, where nobody can say."
+        sections = ["data", "models", "staging"]
+        with suppress(Told):
+            told = await self.worker.ask("changes:since", {"seq": self.seq}, again=True)
+            self.seq, sections = told["seq"], told["sections"]
+        if sections:
+            self.owed.update(sections)
+            self.nudge.set()
 
 # %% ../../nbs/17h_lab_here.ipynb #c2699e39
 PATIENCE_S = 1.0  # for a number that was known before

@@ -13,6 +13,7 @@ import websocket
 from servers import TOKEN, jupyter, page
 
 from mlops_nb.jobs import watch_job
+from mlops_nb.ledger import record
 from mlops_nb.pipeline import Step, run
 from mlops_nb.pipeline.runs import Run, StepRun, begin, folder_of, now, tell, write_state
 from mlops_nb.workspace import open_workspace
@@ -243,6 +244,48 @@ def test_a_step_that_was_stopped_did_not_fail(server, ws):
     ended = heard(socket, "run", lambda one: one["id"] == begun["id"] and one["ended_at"])[-1]
     assert ended["status"] == "stopped" and at(ended) == [("longer", "stopped")]
     socket.close()
+
+
+def sections(socket, until):
+    "Sections that are told, up to one."
+    told = []
+    while until not in told:
+        event = json.loads(socket.recv())
+        if event["schema_id"] == CHANGED and event["topic"] not in ("run", "job"):
+            told.append(event["topic"])
+    return told
+
+
+def test_an_act_tells_the_sections_it_concerns(server, ws):
+    record(ws, "note", by="eve")
+    socket = listen(server)
+    record(ws, "note", by="eve")
+    sections(socket, "staging")
+    record(ws, "tag", by="eve")
+    assert sections(socket, "data") == ["data"]
+    record(ws, "approve", by="eve")
+    assert sections(socket, "models") == ["models"]
+    record(ws, "browse", by="eve")
+    record(ws, "page", by="eve")
+    assert sections(socket, "staging") == ["staging"]
+    socket.close()
+
+
+def test_an_act_of_another_machine_is_told(postgresql, tmp_path):
+    "Its files are elsewhere; the ledger is a server's."
+    url = {"MLOPS_NB_LEDGER_URL": postgresql()}
+    with jupyter(tmp_path, environ=url) as server:
+        open_workspace(server.root / ".mlops")
+        socket, elsewhere = listen(server), tmp_path / "elsewhere"
+        there = replace(
+            open_workspace(elsewhere), settings={"ledger_url": url["MLOPS_NB_LEDGER_URL"]}
+        )
+        for _ in range(2):  # once all are told, whatever happened before
+            record(there, "approve", by="eve")
+            told = sections(socket, "models")
+        assert "data" not in told
+        assert not list((server.root / ".mlops").glob("ledger*.db"))
+        socket.close()
 
 
 def test_a_run_is_cancelled_and_resumed(server, ws, failed):
