@@ -501,6 +501,11 @@ def test_the_log_is_filtered_by_model_and_time(ws, bundle):
     assert len(prediction_log(ws, "staging", since="2000-01-01T00:00:00Z")) == 5
     assert len(prediction_log(ws, "staging", model_id=bundle.id)) == 5
     assert len(prediction_log(ws, "staging", model_id="bundle:other")) == 0
+    image = prediction_log(ws, "staging")["image_id"][2].as_py()
+    assert set(prediction_log(ws, "staging", image_id=image[:20])["image_id"].to_pylist()) == {
+        image
+    }
+    assert len(prediction_log(ws, "staging", image_id="img:none")) == 0
     assert len(prediction_log(ws, "nobody")) == 0
     with pytest.raises(ServeError, match="not a time"):
         prediction_log(ws, "staging", since="yesterday")

@@ -267,6 +267,18 @@ def test_a_layer_of_many_is_counted_and_a_circle_ends(ws):
     assert all({e["source"], e["target"]} <= drawn for e in graph["edges"])
 
 
+def test_a_lineage_says_who_approved(ws):
+    model, asked = f"bundle:{'b' * 64}", f"prop:{'c' * 64}"
+    record(ws, "run", by="ann", outputs=[model])
+    record(ws, "register", by="ann", inputs=[model], facts={"name": "signs", "version": 2})
+    record(ws, "propose", by="ann", inputs=[model], outputs=[asked])
+    record(ws, "approve", by="ben", inputs=[asked], facts={"comment": "it holds"})
+    nodes = {one["id"]: one for one in lineage_view(ws, model).graph["nodes"]}
+    assert nodes[model]["label"] == "signs@2"
+    [yes] = nodes[asked]["done"]
+    assert (yes["verb"], yes["by"], yes["said"]) == ("approve", "ben", "it holds")
+
+
 def answers(first: int, last: int, sure: float) -> list[dict]:
     "What a model said about clips of four frames; so sure of a stop sign."
     rng = np.random.default_rng(first)

@@ -101,7 +101,7 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
     lineage: async of => readLineage(fields(await get('lineage', { of }))),
     text: async id => {
       const said = fields(await get('text', { id }));
-      return { text: text(said.text), whole: said.whole !== false };
+      return { text: text(said.text), whole: said.whole !== false, picture: text(said.picture) };
     },
     schema: async notebook => readSchema(fields(await get('schema', { notebook }))),
     templates: async () => many(await get('templates'), readTemplate),

@@ -1,6 +1,7 @@
 import type {
   IClassified,
   IDataset,
+  IDeed,
   IDeployment,
   IJob,
   ILineage,
@@ -117,7 +118,9 @@ const readVersion = (one: Fields): IModelVersion => ({
   decision: maybe(one.decision, decision => ({
     verdict: text(decision.verdict),
     reasons: texts(decision.reasons),
-    report: text(decision.report)
+    report: text(decision.report),
+    run: text(decision.run),
+    step: text(decision.step)
   })),
   proposals: many(one.proposals, proposal => ({
     id: text(proposal.id),
@@ -129,11 +132,13 @@ const readVersion = (one: Fields): IModelVersion => ({
   }))
 });
 
+const readAliases = (one: Fields) => ({ staging: countOrNull(one.staging), production: countOrNull(one.production) });
+
 export const readModel = (one: Fields): IModel => ({
   name: text(one.name),
   versions: many(one.versions, readVersion),
-  staging: countOrNull(one.staging),
-  production: countOrNull(one.production)
+  ...readAliases(one),
+  returns: readAliases(fields(one.returns))
 });
 
 const readShift = (one: Fields): IShift => ({
@@ -178,11 +183,14 @@ export const readDeployment = (one: Fields): IDeployment => {
 
 export const readClassified = (one: Fields): IClassified => ({
   image: text(one.image),
+  image_id: text(one.image_id),
   label: text(one.label),
   score: count(one.score),
   confident: one.confident === true,
   latency_ms: count(one.latency_ms)
 });
+
+const readDeed = (one: Fields): IDeed => ({ at: text(one.at), by: text(one.by), verb: text(one.verb) });
 
 export const readLineage = (one: Fields): ILineage => ({
   root: text(one.root),
@@ -193,16 +201,15 @@ export const readLineage = (one: Fields): ILineage => ({
       kind: text(node.kind),
       label: text(node.label),
       layer: count(node.layer),
-      made: many(node.made, act => ({ at: text(act.at), by: text(act.by), verb: text(act.verb) })),
-      opens: { type: text(opens.type), target: text(opens.target) }
+      made: many(node.made, readDeed),
+      done: many(node.done, act => ({ ...readDeed(act), said: text(act.said) })),
+      opens: { type: text(opens.type), target: text(opens.target), step: text(opens.step) }
     };
   }),
   edges: many(one.edges, edge => ({
     source: text(edge.source),
     target: text(edge.target),
-    verb: text(edge.verb),
-    by: text(edge.by),
-    at: text(edge.at)
+    ...readDeed(edge)
   }))
 });
 

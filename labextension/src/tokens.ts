@@ -115,6 +115,9 @@ export interface IDecision {
   readonly verdict: string;
   readonly reasons: readonly string[];
   readonly report: string;
+  /** The step that made the report; '' where none is on record. */
+  readonly run: string;
+  readonly step: string;
 }
 
 export interface IProposal {
@@ -143,6 +146,8 @@ export interface IModel {
   readonly versions: readonly IModelVersion[];
   readonly staging: number | null;
   readonly production: number | null;
+  /** What each alias would mean after a roll back; null where there is nothing to return to. */
+  readonly returns: { readonly staging: number | null; readonly production: number | null };
 }
 
 /** How sure the monitor is, window by window, that the world has changed. */
@@ -185,10 +190,18 @@ export interface IDeployment {
 
 export interface IClassified {
   readonly image: string;
+  readonly image_id: string;
   readonly label: string;
   readonly score: number;
   readonly confident: boolean;
   readonly latency_ms: number;
+}
+
+/** Who did what when. */
+export interface IDeed {
+  readonly at: string;
+  readonly by: string;
+  readonly verb: string;
 }
 
 export interface ILineageNode {
@@ -197,16 +210,15 @@ export interface ILineageNode {
   readonly label: string;
   /** 0 is what was asked about; negative: it came from these; positive: it led to these. */
   readonly layer: number;
-  readonly made: readonly { readonly at: string; readonly by: string; readonly verb: string }[];
-  readonly opens: { readonly type: string; readonly target: string };
+  readonly made: readonly IDeed[];
+  /** What people did with it that made nothing new: an approval, a promotion; and what they said. */
+  readonly done: readonly (IDeed & { readonly said: string })[];
+  readonly opens: { readonly type: string; readonly target: string; readonly step: string };
 }
 
-export interface ILineageEdge {
+export interface ILineageEdge extends IDeed {
   readonly source: string;
   readonly target: string;
-  readonly verb: string;
-  readonly by: string;
-  readonly at: string;
 }
 
 export interface ILineage {
@@ -302,8 +314,8 @@ export interface IRequest {
   acknowledge(id: string, comment: string): Promise<IDeployment[]>;
   classify(name: string, images: readonly { name: string; base64: string }[]): Promise<IClassified[]>;
   lineage(of: string): Promise<ILineage>;
-  /** What stands in a blob, for a person to read. */
-  text(id: string): Promise<{ text: string; whole: boolean }>;
+  /** What a person reads of a blob, a commit, a prediction, a run; the picture is a data URL, or ''. */
+  text(id: string): Promise<{ text: string; whole: boolean; picture: string }>;
   schema(notebook: string): Promise<INotebookSchema>;
   templates(): Promise<ITemplate[]>;
   copyTemplate(name: string, path: string): Promise<string>;

@@ -49,7 +49,7 @@ test('the chart says in words what it shows', () => {
     { frame: 200, evidence: 5e-6, threshold: 0.002 }
   ];
   const said = saidOf({ frames: 210, clips: 30, windows, reference: '' });
-  assert.match(said, /^Changed in 1 of 2 checks, first at frame 200\. Last p 0\.000005/);
+  assert.match(said, /^Changed in 1 of 2 checks, first at frame 200\. Odds against chance 200,000 : 1, a page at 500 : 1/);
   assert.match(saidOf({ frames: 9, clips: 1, windows: [], reference: '' }), /no check yet/);
 });
 

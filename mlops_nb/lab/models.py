@@ -21,7 +21,7 @@ from mlops_nb.ledger import (
     propose,
     reject,
 )
-from ..registry.promoting import promote, rollback
+from ..registry.promoting import ALIASES, promote, returns_to, rollback
 from ..registry.versions import ModelVersion, models
 from ..workspace import LedgerError, Workspace
 
@@ -59,6 +59,7 @@ def _model(told: _Told, name: str, versions: list[ModelVersion]) -> dict[str, An
         "versions": [_version(told, one) for one in versions],
         "staging": holder.get("staging"),
         "production": holder.get("production"),
+        "returns": {alias: returns_to(told.ws, name, alias) for alias in ALIASES},
     }
 
 # %% ../../nbs/17db_lab_models.ipynb #e8824b39
@@ -85,12 +86,15 @@ def _version(told: _Told, one: ModelVersion) -> dict[str, Any]:
 def _decision(ws: Workspace, found: Decision) -> dict[str, Any]:
     "A Decision, and by which act it came on record."
     act = acts(ws, verb="gate", touching=found.id)[-1]
-    return {
+    report = act.inputs[0]
+    made = [one for one in acts(ws, verb="run", touching=report) if report in one.outputs]
+    page = {name: made[-1].facts.get(name) if made else None for name in ("run", "step")}
+    return page | {
         "id": found.id,
         "verdict": found.verdict,
         "reasons": list(found.reasons),
         "baseline": found.baseline,
-        "report": act.inputs[0],
+        "report": report,
         "by": act.by,
         "at": act.at,
     }

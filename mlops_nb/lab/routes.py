@@ -138,7 +138,7 @@ ROUTES += (
           body=fields({"id": TEXT, "comment": TEXT}), **_STAGING),
     Route("GET", "lineage", "Where a thing came from and what it led to.", "lineage:shown",
           ref("Graph"), query={"of": TEXT}, needed=("of",), worker=True),
-    Route("GET", "text", "What stands in a blob, for a person to read.", "lineage:text",
+    Route("GET", "text", "What a person reads of a blob, a commit, a prediction, a run.", "texts:text",
           ref("Text"), query={"id": TEXT}, needed=("id",), worker=True),
 )  # fmt: skip
 

@@ -103,7 +103,7 @@ _VERDICT = one_of("pass", "fail", "not_enough_evidence")
 
 _DECISION = fields({
     "id": TEXT, "verdict": _VERDICT, "reasons": many(TEXT), "baseline": some(TEXT),
-    "report": TEXT, "by": TEXT, "at": TIME,
+    "report": TEXT, "run": some(TEXT), "step": some(TEXT), "by": TEXT, "at": TIME,
 })  # fmt: skip
 
 _PROPOSAL = fields({
@@ -119,6 +119,7 @@ _MODEL = fields({
         "decision": some(ref("Decision")), "proposals": many(ref("Proposal")),
     })),
     "staging": some(WHOLE), "production": some(WHOLE),
+    "returns": fields({"staging": some(WHOLE), "production": some(WHOLE)}),
 })  # fmt: skip
 
 # %% ../../nbs/17f_lab_shapes.ipynb #97559a60
@@ -140,20 +141,22 @@ _DEPLOYMENT = fields({
 })  # fmt: skip
 
 _ANSWER = fields({
-    "image": TEXT, "label": TEXT, "score": NUMBER, "confident": FLAG, "latency_ms": NUMBER,
+    "image": TEXT, "image_id": TEXT, "label": TEXT, "score": NUMBER, "confident": FLAG,
+    "latency_ms": NUMBER,
 })  # fmt: skip
 
-_KINDS = one_of("notebook", "dataset", "run", "model", "image", "text", "none")
+_DEED = {"verb": TEXT, "by": TEXT, "at": TIME}
+_KINDS = one_of("page", "dataset", "run", "model", "deployment", "text", "none")
 
 _GRAPH = fields({
     "root": TEXT,
     "nodes": many(fields({
         "id": TEXT, "kind": TEXT, "label": TEXT, "layer": WHOLE,
-        "made": many(fields({"verb": TEXT, "by": TEXT, "at": TIME})),
-        "opens": fields({"type": _KINDS, "target": TEXT}),
+        "made": many(fields(_DEED)), "done": many(fields(_DEED | {"said": TEXT})),
+        "opens": fields({"type": _KINDS, "target": TEXT, "step": TEXT}),
     })),
     "edges": many(fields({
-        "source": TEXT, "target": TEXT, "verb": TEXT, "by": TEXT, "at": some(TIME),
+        "source": TEXT, "target": TEXT, **_DEED,
     })),
 })  # fmt: skip
 
@@ -173,7 +176,8 @@ SHAPES: dict[str, Shape] = {
     "Status": _STATUS, "RunState": _RUN, "Job": _JOB, "Log": _LOG,
     "Dataset": _DATASET, "Quarantined": _QUARANTINED, "Model": _MODEL, "Decision": _DECISION,
     "Proposal": _PROPOSAL, "Deployment": _DEPLOYMENT, "Answer": _ANSWER, "Graph": _GRAPH,
-    "Page": fields({"html": TEXT}), "Text": fields({"text": TEXT, "whole": FLAG}), "Form": _FORM, "Template": _TEMPLATE,
+    "Page": fields({"html": TEXT}), 
+    "Text": fields({"text": TEXT, "whole": FLAG, "picture": some(TEXT)}), "Form": _FORM, "Template": _TEMPLATE,
     "Copied": fields({"path": TEXT}), "Problem": _PROBLEM, "Difference": _DIFFERENCE,
 }  # fmt: skip
 

@@ -9,9 +9,14 @@ __all__ = ['POINTS', 'MOST', 'open_alerts', 'listed', 'stop', 'check', 'acknowle
 import base64
 import binascii
 import json
+import re
+import tempfile
 import threading
+from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -215,31 +220,65 @@ def classify(
     if (images is None) == (folder is None):
         raise ValueError("Send either images or the folder they are in.")
     server = deployment(place.found(), name)
-    asked = _sent(images) if images is not None else _in_folder(place, folder)
+    asked = _sent(images, by) if images is not None else _in_folder(place, folder, by)
     if not 0 < len(asked) <= MOST:
         raise ValueError(f"Got {len(asked)} images. Send from 1 to {MOST:,} at a time.")
     found = []
     for label, data, clip, facts in asked:
         answer = ask(server, data, clip=clip, facts=facts)
-        said = {one: getattr(answer, one) for one in ("label", "score", "confident", "latency_ms")}
+        said = {one: getattr(answer, one) for one in _SAID}
         found.append({"image": label} | said)
     return found
 
 
-def _sent(images: list[dict[str, str]]) -> list[tuple]:
-    "Images that a page sends."
-    try:
-        return [(one["name"], base64.b64decode(one["base64"], validate=True), None, None)
-                for one in images]  # fmt: skip
-    except binascii.Error as err:
-        raise ValueError(f"An image is not base64 ({err}). Send the bytes of the file.") from err
+_SAID = ("image_id", "label", "score", "confident", "latency_ms")
 
 
-def _in_folder(place: Place, folder: str) -> list[tuple]:
-    "Images of a folder, with what it says of them."
-    from mlops_nb.demo.worlds import clip_of, frames_of
-
+def _in_folder(place: Place, folder: str, by: str) -> list[tuple]:
+    "Images of a folder that JupyterLab shows."
     path = inside(place, folder)
     if not path.is_dir():
         raise NotHere(f"There is no folder {folder}. Name one below what JupyterLab shows.")
-    return [(one.source, one.data, clip_of(one), one.facts or None) for one in frames_of(path)]
+    return _read(path, by)
+
+
+def _read(path: Path, by: str) -> list[tuple]:  # name, bytes, clip, facts
+    "Images of a folder, with what it says of them."
+    from mlops_nb.demo.worlds import clip_of, frames_of
+
+    frames = frames_of(path)
+    loose = _clips([one.source for one in frames], by)
+    return [(one.source, one.data, clip_of(one) or clip, one.facts or None)
+            for one, clip in zip(frames, loose, strict=True)]  # fmt: skip
+
+
+def _clips(names: list[str], by: str) -> list[str]:
+    "Images that nothing else is known of: a series by its numbers, or all of one sending."
+    series = [re.sub(r"[ _.-]*\d+$", "", str(Path(name).with_suffix(""))) for name in names]
+    many, sending = Counter(series), f"sent by {by}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
+    return [f"{one}, {sending}" if many[one] > 1 else sending for one in series]
+
+# %% ../../nbs/17dc_lab_staging.ipynb #b3967862
+def _sent(images: list[dict[str, str]], by: str) -> list[tuple]:
+    "Images that a page sends, loose or as the files of a folder."
+    try:
+        files = [(one["name"], base64.b64decode(one["base64"], validate=True)) for one in images]
+    except binascii.Error as err:
+        raise ValueError(f"An image is not base64 ({err}). Send the bytes of the file.") from err
+    if any("/" in name for name, _ in files):
+        return _unpacked(files, by)
+    clips = _clips([name for name, _ in files], by)
+    return [(name, data, clip, None) for (name, data), clip in zip(files, clips, strict=True)]
+
+
+def _unpacked(files: list[tuple[str, bytes]], by: str) -> list[tuple]:
+    "The files of a folder as its reader sees them."
+    with tempfile.TemporaryDirectory() as aside:
+        for name, data in files:
+            path = (Path(aside) / name).resolve()
+            if not path.is_relative_to(Path(aside).resolve()):
+                raise ValueError(f"{name!r} leads out of its folder. Send names below it.")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        tops = list(Path(aside).iterdir())
+        return _read(tops[0] if len(tops) == 1 and tops[0].is_dir() else Path(aside), by)

@@ -37,14 +37,15 @@ function edgeOf(edge, places) {
 }
 
 function nodeOf(node, place, root) {
-  const who = node.made.map((act) => `${act.verb} by ${act.by}`).join(", ") || "brought in";
+  const outside = ["data", "img"].includes(node.kind) ? "brought in" : "";
+  const who = [...node.made, ...node.done].map((act) => `${act.verb} by ${act.by}`).join(", ") || outside;
   const box = element("g", {
     class: node.id === root ? "node root" : "node", transform: `translate(${place.x},${place.y})`,
     tabindex: node.id === root ? 0 : -1, role: "button", "data-id": node.id,
-    "aria-label": `${node.kind} ${node.label}: ${who}`,
+    "aria-label": `${node.kind} ${node.label}${who && `: ${who}`}`,
   });
   const label = element("text", { x: 10, y: 18, class: "label" }, short(node.label));
-  const made = element("text", { x: 10, y: 35, class: "made" }, short(`${node.kind} · ${who}`, 27));
+  const made = element("text", { x: 10, y: 35, class: "made" }, short([node.kind, who].filter(Boolean).join(" · "), 27));
   box.append(element("rect", { width: WIDTH, height: HEIGHT, rx: 4 }), label, made);
   box.append(element("title", {}, `${node.id}\n${who}`));
   return box;
@@ -106,9 +107,10 @@ function detail(node, graph, go) {
   const name = document.createElement("code");
   name.textContent = node.id;
   made.append(title, " ", name);
-  for (const act of node.made) {
+  for (const act of [...node.made, ...node.done]) {
     const line = document.createElement("div");
-    line.textContent = `${act.verb} by ${act.by}, ${act.at.slice(0, 16).replace("T", " ")} UTC`;
+    const at = `${act.at.slice(0, 16).replace("T", " ")} UTC`;
+    line.textContent = `${act.verb} by ${act.by}, ${at}${act.said ? `: ${act.said}` : ""}`;
     made.append(line);
   }
   if (node.id !== graph.root && node.kind !== "more") {

@@ -140,6 +140,45 @@ def test_from_an_evaluation_to_production_by_two_people(server, reviewer, docume
     assert signs["staging"] == 1
 
 
+def test_a_roll_back_is_offered_where_there_is_something_to_return_to(server, reviewer, bundles):
+    [signs] = server.get("models").json()
+    assert signs["staging"] == 1 and signs["returns"] == {"staging": None, "production": None}
+
+
+def test_the_report_of_a_decision_is_a_page_of_its_run(server, bundles):
+    [signs] = server.get("models").json()
+    decision = signs["versions"][0]["decision"]
+    assert (decision["run"], decision["step"]) == ("run:" + "e" * 32, "evaluate")
+
+
+def test_lineage_says_who_approved_and_promoted(server, bundles):
+    graph = server.get("lineage", of=bundles[0]).json()
+    nodes = {one["id"]: one for one in graph["nodes"]}
+    done = {(one["verb"], one["by"], one["said"]) for one in nodes[bundles[0]]["done"]}
+    assert ("promote", "ann", "staging") in done and ("register", "ann", "signs") in done
+    [asked] = [one for one in nodes.values() if one["label"] == "The first."]
+    assert ("approve", "ben", "It holds.") in {
+        (one["verb"], one["by"], one["said"]) for one in asked["done"]
+    }
+    assert nodes[bundles[0]]["label"] == "signs@1"
+    assert nodes[bundles[0]]["opens"] == {"type": "model", "target": "signs@1", "step": ""}
+
+
+def test_a_model_and_data_of_one_name_are_told_apart(server, bundles):
+    data = server.get("lineage", of="signs@1").json()["root"]
+    model = server.get("lineage", of="model:signs@1").json()["root"]
+    assert data.startswith("data:") and model == bundles[0]
+    assert server.get("lineage", of="model:signs@9").status_code == 404
+
+
+def test_a_table_is_read_by_its_first_rows(server, bundles):
+    nodes = server.get("lineage", of=bundles[0]).json()["nodes"]
+    table = next(one for one in nodes if one["label"] == "predictions of evaluate")
+    said = server.get("text", id=table["opens"]["target"]).json()["text"]
+    assert said.startswith("320 rows, the first 20:") and "predicted" in said
+    assert server.get("text", id=bundles[0]).json()["text"].startswith("signs@1")
+
+
 def test_no_and_why(server, reviewer, document, bundles):
     asked = server.post("models/propose", {"bundle": bundles[1], "summary": "Once more."}).json()
     proposal = asked[0]["versions"][0]["proposals"][0]["id"]

@@ -13,7 +13,7 @@ from servers import fits, jupyter
 
 from mlops_nb.ledger import acts, record
 from mlops_nb.monitor import Alert, page
-from mlops_nb.serve import classify, deploy, deployment, stop
+from mlops_nb.serve import classify, deploy, deployment, prediction_log, stop
 from mlops_nb.workspace import open_workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -137,18 +137,27 @@ def test_lineage_of_a_model_and_of_a_prediction(server, document, ws, bundle):
     assert nodes["data:" + "d" * 64]["layer"] == -1
     assert {"commit:" + "c" * 40, lock} <= set(nodes)
     assert all(edge["source"] in nodes and edge["target"] in nodes for edge in graph["edges"])
-    assert nodes[lock]["opens"] == {"type": "text", "target": lock}
+    assert nodes[lock]["opens"] == {"type": "text", "target": lock, "step": ""}
     said = fits(document, "text", "get", server.get("text", id=lock))
-    assert said == {"text": "numpy==2.1\n", "whole": True}
+    assert said == {"text": "numpy==2.1\n", "whole": True, "picture": None}
+    gone = server.get("text", id="commit:" + "c" * 40).json()["text"]
+    assert "is not on this machine" in gone and "git show cccc" in gone
 
     log = next(ws.path("predictions").glob("staging/*.jsonl"))
     image = json.loads(log.read_text().splitlines()[0])["image_id"]
     seen = fits(document, "lineage", "get", server.get("lineage", of=image))
     layers = {one["id"]: one["layer"] for one in seen["nodes"]}
     assert seen["root"] == image and layers[image] == 0 and layers[bundle] == -1
-    assert {"source": bundle, "target": image, "verb": "predict", "by": "", "at": None} in seen[
-        "edges"
-    ]
+    [said] = [one for one in seen["edges"] if one["target"] == image]
+    assert said["source"] == bundle and said["verb"] == "predict" and said["by"] == "staging"
+    assert server.get("lineage", of=image[:12]).json()["root"] == image
+    [node] = [one for one in seen["nodes"] if one["id"] == image]
+    assert node["label"].startswith("stop 0.") and node["opens"]["type"] == "text"
+    told = fits(document, "text", "get", server.get("text", id=image))
+    assert "staging: stop, score 0." in told["text"] and bundle in told["text"]
+    assert told["picture"] is None  # no data set has it
+    ambiguous = server.get("lineage", of="img:")
+    assert ambiguous.status_code == 404 and "Pass more of the id" in ambiguous.json()["message"]
     for unknown in ("img:" + "0" * 64, "bundle:" + "0" * 64, "nobody@v1"):
         assert server.get("lineage", of=unknown).status_code == 404, unknown
     assert server.get("text", id="blob:" + "0" * 64).status_code == 404
@@ -166,6 +175,41 @@ def test_what_is_answered_after_a_look_is_counted_too(server, ws, bundle):
     assert staging["requests"] == first["requests"] + 16
     assert staging["shift"]["frames"] == first["shift"]["frames"] + 16
     stop(ws, "second", by="ann")
+
+
+def test_images_sent_by_hand_are_no_drives(server, document, ws, bundle):
+    "Three hundred photographs would else outweigh every drive, and page."
+    before = set(prediction_log(ws, "staging")["clip"].to_pylist())
+    images = [{"name": f"photo {k}x.png", "base64": base64.b64encode(picture(k)).decode()}
+              for k in range(60)]  # fmt: skip
+    asked = {"name": "staging", "images": images}
+    said = fits(
+        document, "deployments/classify", "post", server.post("deployments/classify", asked)
+    )
+    assert len(said) == 60 and said[0]["image_id"].startswith("img:")
+    assert len(set(prediction_log(ws, "staging")["clip"].to_pylist()) - before) == 1
+    assert server.get("lineage", of=said[3]["image_id"]).json()["root"] == said[3]["image_id"]
+
+
+def test_a_folder_that_a_page_sends_keeps_its_drives(server, ws, bundle):
+    rows = "".join(f"stop/{k}.png,stop,tour-{k // 4}\n" for k in range(8))
+    files = {f"tour/stop/{k}.png": picture(100 + k) for k in range(8)}
+    files["tour/metadata.csv"] = b"file_name,class,drive\n" + rows.encode()
+    images = [{"name": n, "base64": base64.b64encode(d).decode()} for n, d in files.items()]
+    said = server.post("deployments/classify", {"name": "staging", "images": images}).json()
+    assert len(said) == 8
+    assert prediction_log(ws, "staging")["clip"].to_pylist()[-8:] == ["tour-0"] * 4 + ["tour-1"] * 4
+    images[0]["name"] = "tour/../../elsewhere.png"
+    out = server.post("deployments/classify", {"name": "staging", "images": images})
+    assert out.status_code == 400 and "leads out of its folder" in out.json()["message"]
+
+
+def test_an_alert_leads_to_its_deployment(server, ws, bundle):
+    nodes = server.get("lineage", of=bundle).json()["nodes"]
+    [alert] = [one for one in nodes if one["kind"] == "alert"]
+    assert alert["opens"] == {"type": "deployment", "target": "staging", "step": ""}
+    [taken] = alert["done"]
+    assert taken["verb"] == "acknowledge" and taken["said"] == "Snow. We retrain."
 
 
 def test_a_deployment_is_stopped(server, document, ws, bundle):

@@ -81,10 +81,13 @@ export function addModelCommands(commands: CommandRegistry, model: IMlops): void
       label: `${word} a proposal …`,
       caption: `${word} what somebody else proposed`,
       execute: async args => {
-        const choices = openProposals(await known());
+        const models = await known();
+        const choices = openProposals(models);
         const actor = model.slot('status').value?.actor ?? '';
+        const proposals = models.flatMap(one => one.versions.flatMap(version => version.proposals));
+        const own = verdict === 'reject' && proposals.some(one => one.id === text(args.proposal) && one.by === actor);
         await ask({
-          title: `${word} a proposal`,
+          title: own ? 'Withdraw your proposal' : `${word} a proposal`,
           about: choices.length
             ? `You decide as ${actor}. What you write is kept on record with the Decision.`
             : 'Nothing is proposed at the moment.',
@@ -92,7 +95,7 @@ export function addModelCommands(commands: CommandRegistry, model: IMlops): void
             proposal: { title: 'Proposal', choices, initial: text(args.proposal) || choices[0]?.id },
             comment: COMMENT
           }),
-          send: word,
+          send: own ? 'Withdraw' : word,
           all: true,
           onSend: async values => put(await model.request.judge(verdict, text(values.proposal), text(values.comment)))
         });

@@ -1,5 +1,5 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { Dialog, MainAreaWidget, Notification, showDialog } from '@jupyterlab/apputils';
+import { MainAreaWidget, Notification } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 
 import { text } from '../reading';
@@ -51,19 +51,13 @@ export function addRunCommands(app: JupyterFrontEnd, model: IMlops): void {
 
   commands.addCommand(Id.openNotebook, {
     label: 'Open the executed notebook',
-    isVisible: args => text(args.path) !== '',
-    isEnabled: args => text(args.path) !== '',
-    execute: args =>
-      served(text(args.path)) || !id(args)
-        ? openFile(app, text(args.path))
-        : attempt(() => openPage(app, model, id(args), text(args.step)))
+    isVisible: args => id(args) !== '',
+    isEnabled: args => id(args) !== '',
+    execute: args => attempt(() => openPage(app, model, id(args), text(args.step)))
   });
 }
 
-/** Does JupyterLab open files there? Hidden folders, such as the workspace's own, it does not. */
-const served = (path: string) => !path.startsWith('/') && !path.split('/').some(part => part.startsWith('.'));
-
-/** Show a notebook as executed, to read: no script of it runs. */
+/** Show a notebook as executed, to read: no script of it runs, and nobody edits what is on record. */
 async function openPage(app: JupyterFrontEnd, model: IMlops, run: string, step: string): Promise<void> {
   const there = `mlops-page-${run}-${step}`.replace(/[^\w-]/g, '-');
   if (![...app.shell.widgets('main')].some(one => one.id === there)) {
@@ -79,22 +73,6 @@ async function openPage(app: JupyterFrontEnd, model: IMlops, run: string, step: 
     app.shell.add(widget, 'main');
   }
   app.shell.activateById(there);
-}
-
-/** Open a file of the server; where JupyterLab cannot reach it, say where it is. */
-export async function openFile(app: JupyterFrontEnd, path: string): Promise<void> {
-  try {
-    if (path.startsWith('/')) {
-      throw new Error('It lies outside of the folder that JupyterLab serves.');
-    }
-    await app.commands.execute('docmanager:open', { path });
-  } catch (problem) {
-    await showDialog({
-      title: 'This file cannot be opened here',
-      body: `${problem instanceof Error ? problem.message : String(problem)} It is on the server at: ${path}`,
-      buttons: [Dialog.okButton({ label: 'Close' })]
-    });
-  }
 }
 
 const DONE: Readonly<Record<string, string>> = {

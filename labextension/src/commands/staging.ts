@@ -80,7 +80,7 @@ export function addStagingCommands(commands: CommandRegistry, model: IMlops): vo
     execute: async args => {
       const name = text(args.name) || (await chosen(await known(), 'Send images', 'Choose'));
       if (name) {
-        await sendImages(model, name);
+        await sendImages(commands, model, name);
       }
     }
   });

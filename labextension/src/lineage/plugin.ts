@@ -1,14 +1,14 @@
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Dialog, MainAreaWidget, ReactWidget, showDialog, WidgetTracker } from '@jupyterlab/apputils';
+import { UUID } from '@lumino/coreutils';
 import * as React from 'react';
 
-import { knownModels, knownRefs } from '../commands/asking';
+import { attempt, knownModels, knownRefs } from '../commands/asking';
 import { Id } from '../commands/ids';
-import { openFile } from '../commands/runs';
 import { icons } from '../icons';
 import { short } from '../parts';
 import { text } from '../reading';
-import { IMlops, type ILineage, type ILineageNode } from '../tokens';
+import { IMlops, type ILineage, type ILineageNode, type Topic } from '../tokens';
 import { LineageView } from './view';
 
 /** The lineage of one thing at a time, asked of the server when it is shown. */
@@ -37,7 +37,7 @@ class LineageWidget extends ReactWidget {
       of: this.of,
       lineage: this._lineage,
       problem: this._problem,
-      offers: [...knownModels(this._model), ...knownRefs(this._model)],
+      offers: offered(this._model),
       onOpen: this._onOpen,
       onRoot: this._onRoot
     });
@@ -62,12 +62,21 @@ class LineageWidget extends ReactWidget {
     this.update();
   }
 
-  private _hear(): void {
-    this.update(); // there may be more names to offer
+  private _hear(_: IMlops, topic: Topic): void {
+    if (topic === 'models' || topic === 'datasets') {
+      this.update(); // there may be more names to offer
+    }
   }
 
   private _lineage: ILineage | null = null;
   private _problem = '';
+}
+
+/** Names to offer; a model that shares its name with data says that it is the model. */
+function offered(model: IMlops): string[] {
+  const data = new Set((model.slot('datasets').value ?? []).map(one => one.name));
+  const models = knownModels(model).map(ref => (data.has(ref.split('@')[0] ?? '') ? `model:${ref}` : ref));
+  return [...models, ...knownRefs(model)];
 }
 
 /** A tab of the main area: from a model, prediction or data set version to all it came from and led to. */
@@ -80,7 +89,6 @@ export const lineage: JupyterFrontEndPlugin<void> = {
   activate: (app: JupyterFrontEnd, model: IMlops, restorer: ILayoutRestorer | null) => {
     const tracker = new WidgetTracker<MainAreaWidget<LineageWidget>>({ namespace: 'mlops-nb-lineage' });
     const title = (of: string) => (of ? `Lineage: ${short(of)}` : 'Lineage');
-    let made = 0;
 
     const fill = (widget: MainAreaWidget<LineageWidget>, of: string) => {
       widget.title.label = title(of);
@@ -89,14 +97,14 @@ export const lineage: JupyterFrontEndPlugin<void> = {
       void tracker.save(widget);
       return shown;
     };
-    const create = () => {
+    const create = (id: string) => {
       const content: LineageWidget = new LineageWidget(
         model,
         node => void openNode(app, model, node),
         of => void fill(widget, of)
       );
       const widget = new MainAreaWidget({ content });
-      widget.id = `mlops-nb-lineage-${made++}`;
+      widget.id = id;
       widget.title.icon = icons.lineage;
       widget.title.closable = true;
       return widget;
@@ -110,8 +118,10 @@ export const lineage: JupyterFrontEndPlugin<void> = {
         if (args.of === undefined) {
           await model.refresh('models');
         }
-        const of = text(args.of) || (knownModels(model)[0] ?? '');
-        const widget = tracker.find(one => one.content.of === of) ?? create();
+        const of = text(args.of) || (offered(model)[0] ?? '');
+        const id = text(args.id); // of a tab that comes back after a reload: what it shows may have changed since
+        const widget =
+          tracker.find(one => (id ? one.id === id : one.content.of === of)) ?? create(id || `mlops-nb-lineage-${UUID.uuid4()}`);
         if (!widget.isAttached) {
           widget.content.of = of;
           await tracker.add(widget);
@@ -123,45 +133,45 @@ export const lineage: JupyterFrontEndPlugin<void> = {
     });
     void restorer?.restore(tracker, {
       command: Id.lineage,
-      args: widget => ({ of: widget.content.of }),
-      name: widget => widget.content.of || 'empty'
+      args: widget => ({ id: widget.id, of: widget.content.of }),
+      name: widget => widget.id
     });
   }
 };
 
 /** Open what a node names. */
 async function openNode(app: JupyterFrontEnd, model: IMlops, node: ILineageNode): Promise<void> {
-  const { type, target } = node.opens;
+  const { type, target, step } = node.opens;
+  const title = node.label || short(node.id);
+  const reveal = (section: string) => app.commands.execute(Id.panel, { section, id: target }) as Promise<boolean>;
   switch (type) {
-    case 'notebook':
-    case 'image':
-      return openFile(app, target);
+    case 'page':
+      return app.commands.execute(Id.openNotebook, { id: target, step });
     case 'dataset':
       return app.commands.execute(Id.browse, { ref: target });
-    case 'run':
-      return app.commands.execute(Id.panel, { section: 'runs', id: target });
+    case 'deployment':
+      await reveal('staging');
+      return;
     case 'model':
-      return app.commands.execute(Id.panel, { section: 'models', id: target });
-    default:
-      return showText(node.label || short(node.id), await textOf(model, target || node.id));
+      await reveal('models');
+      return;
+    case 'run':
+      return (await reveal('runs')) ? undefined : attempt(() => showText(model, title, target)); // an old one has no card
+    case 'text':
+      return attempt(() => showText(model, title, target));
   }
 }
 
-async function textOf(model: IMlops, id: string): Promise<string> {
-  if (!id.startsWith('blob:')) {
-    return id;
-  }
-  try {
-    const { text, whole } = await model.request.text(id);
-    return whole ? text : `${text}\n\n(cut here; the whole is ${id})`;
-  } catch (problem) {
-    return problem instanceof Error ? problem.message : String(problem);
-  }
-}
-
-async function showText(title: string, said: string): Promise<void> {
+async function showText(model: IMlops, title: string, id: string): Promise<void> {
+  const { text, whole, picture } = await model.request.text(id);
+  const said = whole ? text : `${text}\n\n(cut here; the whole is ${id})`;
   const body = ReactWidget.create(
-    React.createElement('pre', { className: 'mlops-Log mlops-mod-tall', tabIndex: 0 }, said)
+    React.createElement(
+      React.Fragment,
+      null,
+      picture && React.createElement('img', { className: 'mlops-Picture', src: picture, alt: title }),
+      React.createElement('pre', { className: 'mlops-Log mlops-mod-tall', tabIndex: 0 }, said)
+    )
   );
   await showDialog({ title, body, buttons: [Dialog.okButton({ label: 'Close' })] });
 }

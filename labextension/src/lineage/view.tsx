@@ -10,12 +10,15 @@ const KINDS: Readonly<Record<string, string>> = {
   run: 'run',
   prop: 'proposal',
   blob: 'file',
-  img: 'image',
-  decision: 'decision',
-  report: 'report'
+  img: 'image'
 };
+/** Only these come from outside; what else nobody made stands beside an act. */
+const OUTSIDE = ['data', 'img', 'pixels'];
+/** They stand beside an act, and have no acts of their own. */
+const BESIDE = ['notebook', 'code', 'environment'];
 const kindOf = (node: ILineageNode) => KINDS[node.kind] ?? node.kind;
 const nameOf = (node: ILineageNode) => node.label || short(node.id);
+const peopleOf = (node: ILineageNode) => [...new Set([...node.made, ...node.done].map(act => act.by))].filter(Boolean);
 const minute = (at: string) => `${at.slice(0, 16).replace('T', ' ')} UTC`;
 
 interface IViewProps {
@@ -108,7 +111,7 @@ function Graph({ drawing, lineage, chosen, choose, onOpen }: IGraphProps): JSX.E
   const nearer = (by: number) => setZoom(now => Math.min(2, Math.max(0.3, now * by)));
   const fit = () => {
     const { clientWidth = 1, clientHeight = 1 } = scroll.current ?? {};
-    setZoom(Math.min(1, Math.max(0.3, Math.min(clientWidth / drawing.width, clientHeight / drawing.height))));
+    setZoom(Math.min(2, Math.max(0.3, Math.min((clientWidth - 2) / drawing.width, (clientHeight - 2) / drawing.height))));
   };
   const go = (id: string | null) => {
     if (id) {
@@ -235,7 +238,7 @@ function Node({ place, isRoot, isChosen, refer, onChoose, onOpen, onArrow }: INo
         }
       }}
     >
-      <span className="mlops-Lineage-kind">{kindOf(node)}</span>
+      <span className="mlops-Lineage-kind">{[kindOf(node), peopleOf(node).join(', ')].filter(Boolean).join(' · ')}</span>
       <span className="mlops-Lineage-label">{nameOf(node)}</span>
     </button>
   );
@@ -278,7 +281,13 @@ function Details({ node, root, onOpen, onRoot }: IDetailsProps): JSX.Element {
             {act.verb} by <strong>{act.by}</strong>, {minute(act.at)}
           </li>
         ))}
-        {node.made.length === 0 && <li>brought in from outside</li>}
+        {node.done.map((act, at) => (
+          <li key={`done-${at}`}>
+            {act.verb} by <strong>{act.by}</strong>, {minute(act.at)}
+            {act.said && `: ${act.said}`}
+          </li>
+        ))}
+        {node.made.length === 0 && OUTSIDE.includes(node.kind) && <li>brought in from outside</li>}
       </ul>
       <div className="mlops-Acts">
         {node.opens.type !== 'none' && node.opens.type !== '' && (
@@ -286,7 +295,7 @@ function Details({ node, root, onOpen, onRoot }: IDetailsProps): JSX.Element {
             Open
           </Act>
         )}
-        {node.id !== root && (
+        {node.id !== root && !BESIDE.includes(node.kind) && (
           <Act label={`Lineage of ${nameOf(node)}`} onAct={() => onRoot(node.id)}>
             Its own lineage
           </Act>

@@ -44,13 +44,13 @@ function Model({ model, commands, one, actor }: IEnv & { one: IModel; actor: str
       <div className="mlops-Acts">
         {(['staging', 'production'] as const).map(
           alias =>
-            one[alias] !== null && (
+            one.returns[alias] !== null && (
               <Act
                 key={alias}
-                label={`Roll back ${one.name} in ${alias}`}
+                label={`Roll back ${one.name} in ${alias} to ${one.returns[alias]}`}
                 onAct={() => commands.execute(Id.rollback, { name: one.name, alias })}
               >
-                Roll back {alias}
+                Roll back {alias} to {one.returns[alias]}
               </Act>
             )
         )}
@@ -75,7 +75,12 @@ function Version({ commands, one, version, actor }: IVersionProps): JSX.Element 
   const ref = `${one.name}@${version.version}`;
   const approved = version.proposals.find(proposal => proposal.status === 'approved');
   return (
-    <section className="mlops-Version" aria-label={`Version ${version.version} of ${one.name}`}>
+    <section
+      className="mlops-Version"
+      aria-label={`Version ${version.version} of ${one.name}`}
+      data-testid={`mlops-version-${ref}`}
+      tabIndex={-1}
+    >
       <div className="mlops-Step-line">
         <strong>version {version.version}</strong>
         {version.aliases.map(alias => (
@@ -89,7 +94,11 @@ function Version({ commands, one, version, actor }: IVersionProps): JSX.Element 
         {version.by}, <When at={version.at} /> · <span title={version.bundle}>{short(version.bundle)}</span>
         {version.data && ` · from ${short(version.data)}`}
       </p>
-      <Decision decision={version.decision} />
+      <Decision
+        commands={commands}
+        decision={version.decision}
+        waits={version.proposals.some(proposal => proposal.status === 'open')}
+      />
       {version.proposals.map(proposal => (
         <Proposal key={proposal.id} {...{ commands, proposal, actor }} />
       ))}
@@ -139,20 +148,41 @@ function Version({ commands, one, version, actor }: IVersionProps): JSX.Element 
   );
 }
 
-function Decision({ decision }: { decision: IDecision | null }): JSX.Element {
+interface IDecisionProps {
+  readonly commands: IEnv['commands'];
+  readonly decision: IDecision | null;
+  /** Is somebody to say yes or no to it? */
+  readonly waits: boolean;
+}
+
+function Decision({ commands, decision, waits }: IDecisionProps): JSX.Element {
   if (decision === null) {
     return (
       <p className="mlops-Dim">Not judged yet: press Judge to evaluate it beside what is in staging.</p>
     );
   }
   return (
-    <Fold summary={`Decision: ${decision.verdict.replace(/_/g, ' ')}`} open={decision.verdict !== 'pass'}>
+    <Fold
+      key={String(waits)}
+      summary={`Decision: ${decision.verdict.replace(/_/g, ' ')}`}
+      open={waits || decision.verdict !== 'pass'}
+    >
       {() => (
-        <ul className="mlops-List">
-          {decision.reasons.map((reason, at) => (
-            <li key={at}>{reason}</li>
-          ))}
-        </ul>
+        <>
+          <ul className="mlops-List">
+            {decision.reasons.map((reason, at) => (
+              <li key={at}>{reason}</li>
+            ))}
+          </ul>
+          {decision.run && (
+            <Act
+              title="The evaluation behind it, slice by slice"
+              onAct={() => commands.execute(Id.openNotebook, { id: decision.run, step: decision.step })}
+            >
+              Report
+            </Act>
+          )}
+        </>
       )}
     </Fold>
   );

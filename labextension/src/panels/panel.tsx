@@ -57,18 +57,31 @@ export class Panel extends SidePanel {
     SECTIONS.forEach(section => this.addWidget(new SectionWidget(env, section)));
   }
 
-  /** Open a section and move the focus there, or to the card of one thing in it. */
-  reveal(section: Section, id: string): void {
+  /** Open a section and move the focus there, or to the card of one thing in it; was that found? */
+  async reveal(section: Section, id: string): Promise<boolean> {
     const at = SECTIONS.indexOf(section);
     const accordion = this.content as AccordionPanel;
     accordion.expand(at);
     accordion.setRelativeSizes(SECTIONS.map(one => (one === section ? 4 : 1)));
     const node = this.widgets[at]?.node;
-    const [kind, hex = ''] = id.split(':');
-    const card = kind === 'run' ? `mlops-run-${hex.slice(0, 8)}` : `mlops-model-${id.split('@')[0]}`;
-    const found = id ? node?.querySelector<HTMLElement>(`[data-testid="${CSS.escape(card)}"]`) : null;
+    const find = (card: string) => node?.querySelector<HTMLElement>(`[data-testid="${CSS.escape(card)}"]`) ?? null;
+    node?.focus();
+    if (!id) {
+      return false;
+    }
+    const drawn = () => new Promise(resolve => setTimeout(resolve, 50));
+    await drawn();
+    if (section === 'models' && !find(`mlops-version-${id}`)) {
+      const older = find(`mlops-model-${id.split('@')[0]}`)?.querySelector(':scope > details');
+      older?.setAttribute('open', '');
+      await drawn();
+    }
+    const hex = id.split(':')[1]?.slice(0, 8) ?? '';
+    const card = { data: '', runs: `mlops-run-${hex}`, models: `mlops-version-${id}`, staging: `mlops-deployment-${id}` };
+    const found = find(card[section]);
     found?.scrollIntoView({ block: 'start' });
     (found?.querySelector<HTMLElement>('button, summary') ?? node)?.focus();
+    return found !== null;
   }
 }
 

@@ -1,9 +1,11 @@
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 
-import { Id, SECTIONS, type Section } from '../commands/ids';
+import { Id, SECTIONS } from '../commands/ids';
 import { text } from '../reading';
 import { IMlops } from '../tokens';
 import { Panel } from './panel';
+
+const TOPICS = { data: 'datasets', runs: 'runs', models: 'models', staging: 'deployments' } as const;
 
 /** The side panel. */
 export const panel: JupyterFrontEndPlugin<void> = {
@@ -23,12 +25,16 @@ export const panel: JupyterFrontEndPlugin<void> = {
         return section ? `Show ${section}` : 'Show the MLOps panel';
       },
       caption: 'Data sets, runs, models and deployments of this workspace',
-      execute: args => {
+      execute: async args => {
         app.shell.activateById(widget.id);
-        const section = text(args.section) as Section;
-        if (SECTIONS.includes(section)) {
-          widget.reveal(section, text(args.id));
+        const section = SECTIONS.find(one => one === text(args.section));
+        if (!section) {
+          return false;
         }
+        if (args.id && model.slot(TOPICS[section]).value === null) {
+          await model.refresh(TOPICS[section]);
+        }
+        return widget.reveal(section, text(args.id));
       }
     });
   }

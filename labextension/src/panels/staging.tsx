@@ -66,7 +66,7 @@ function Deployment({ commands, one }: IEnv & { one: IDeployment }): JSX.Element
         </div>
       </dl>
       {open.map(alert => (
-        <Alert key={alert.id} {...{ commands, alert }} />
+        <Alert key={alert.id} {...{ commands, alert, name }} />
       ))}
       {one.shift ? (
         <ShiftChart shift={one.shift} />
@@ -101,7 +101,13 @@ function Deployment({ commands, one }: IEnv & { one: IDeployment }): JSX.Element
   );
 }
 
-function Alert({ commands, alert }: { commands: IEnv['commands']; alert: IAlert }): JSX.Element {
+interface IAlertProps {
+  readonly commands: IEnv['commands'];
+  readonly alert: IAlert;
+  readonly name: string;
+}
+
+function Alert({ commands, alert, name }: IAlertProps): JSX.Element {
   return (
     <div className={`mlops-Alert mlops-mod-${alert.level}`} role="alert">
       <div className="mlops-Step-line">
@@ -112,7 +118,11 @@ function Alert({ commands, alert }: { commands: IEnv['commands']; alert: IAlert 
         </span>
       </div>
       <p>{alert.sentence}</p>
-      <Act kind="main" onAct={() => commands.execute(Id.acknowledge, { id: alert.id })}>
+      <Act
+        kind="main"
+        label={`Acknowledge the ${alert.level} of ${name}: ${alert.sentence}`}
+        onAct={() => commands.execute(Id.acknowledge, { id: alert.id })}
+      >
         Acknowledge
       </Act>
     </div>

@@ -1,7 +1,7 @@
 import * as React from 'react';
 
 import type { IShift, IShiftWindow } from '../tokens';
-import { decadesOf, saidOf } from './evidence';
+import { decadesOf, raised, saidOf } from './evidence';
 
 const SIZE = { width: 280, height: 110, left: 40, right: 8, top: 8, bottom: 20 } as const;
 /** Evidence and limit of every check over the frames served. */
@@ -26,14 +26,15 @@ function Picture({ shift, lastFrame, said }: { shift: IShift; lastFrame: number;
   const y = (decades: number) => bottom - (decades / highest) * (bottom - SIZE.top);
   const line = (value: (one: IShiftWindow) => number) =>
     windows.map((one, at) => `${at ? 'L' : 'M'}${x(one.frame).toFixed(1)},${y(decadesOf(value(one))).toFixed(1)}`).join('');
-  const ticks = [0, Math.round(highest / 2), Math.floor(highest)];
+  const every = Math.max(1, Math.floor(highest / 2));
+  const ticks = [0, every, 2 * every].filter(at => at <= highest);
   return (
     <svg viewBox={`0 0 ${SIZE.width} ${SIZE.height}`} role="img" aria-label={said}>
       {ticks.map(at => (
         <g key={at}>
           <line className="mlops-Chart-grid" x1={SIZE.left} x2={right} y1={y(at)} y2={y(at)} />
           <text x={SIZE.left - 5} y={y(at) + 3} textAnchor="end">
-            {at ? `1 : 10${raised(at)}` : '1'}
+            {at ? `10${raised(at)} : 1` : '1'}
           </text>
         </g>
       ))}
@@ -57,5 +58,3 @@ function Picture({ shift, lastFrame, said }: { shift: IShift; lastFrame: number;
     </svg>
   );
 }
-
-const raised = (at: number) => [...String(at)].map(digit => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('');

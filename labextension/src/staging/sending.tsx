@@ -1,33 +1,52 @@
 import { Dialog, ReactWidget } from '@jupyterlab/apputils';
 import * as React from 'react';
 
+import { Id } from '../commands/ids';
 import { Act, Problem } from '../parts';
 import type { IClassified, IMlops } from '../tokens';
+import type { CommandRegistry } from '@lumino/commands';
 
 /** Let a person choose images, send them to a deployment, and show what it says. */
-export async function sendImages(model: IMlops, name: string): Promise<void> {
-  const body = ReactWidget.create(<Sending model={model} name={name} />);
+export async function sendImages(commands: CommandRegistry, model: IMlops, name: string): Promise<void> {
+  const onLineage = (of: string) => {
+    dialog.reject();
+    void commands.execute(Id.lineage, { of });
+  };
+  const body = ReactWidget.create(<Sending {...{ model, name, onLineage }} />);
   body.addClass('mlops-Form');
-  await new Dialog({
+  const dialog = new Dialog({
     title: `Send images to ${name}`,
     body,
     buttons: [Dialog.okButton({ label: 'Close' })],
     focusNodeSelector: '.mlops-Form input'
-  }).launch();
+  });
+  await dialog.launch();
 }
 
-function Sending({ model, name }: { model: IMlops; name: string }): JSX.Element {
+/** A folder is sent with what it says of its images; a name such as `.DS_Store` is nobody's image. */
+const WANTED = /^[^.].*\.(png|jpe?g|csv)$/i;
+
+interface ISendingProps {
+  readonly model: IMlops;
+  readonly name: string;
+  readonly onLineage: (of: string) => void;
+}
+
+function Sending({ model, name, onLineage }: ISendingProps): JSX.Element {
   const id = React.useId();
   const [files, setFiles] = React.useState<readonly File[]>([]);
   const [answers, setAnswers] = React.useState<readonly IClassified[]>([]);
   const [said, say] = React.useState('');
   const [problem, setProblem] = React.useState('');
+  const images = files.filter(file => !file.name.endsWith('.csv')).length;
   const send = async () => {
     setProblem('');
-    say(`Sending ${files.length} …`);
+    say(`Sending ${images} …`);
     try {
-      const images = await Promise.all(files.map(async file => ({ name: file.name, base64: await base64(file) })));
-      const found = await model.request.classify(name, images);
+      const sent = await Promise.all(
+        files.map(async file => ({ name: file.webkitRelativePath || file.name, base64: await base64(file) }))
+      );
+      const found = await model.request.classify(name, sent);
       setAnswers(found);
       say(`${found.length} answered, ${found.filter(one => one.confident).length} of them surely.`);
       void model.refresh('deployments');
@@ -38,25 +57,38 @@ function Sending({ model, name }: { model: IMlops; name: string }): JSX.Element 
   };
   return (
     <div data-testid="mlops-send">
-      <label htmlFor={id}>Images (PNG or JPEG)</label>
-      <input
-        id={id}
-        type="file"
-        accept="image/png,image/jpeg"
-        multiple
-        onChange={event => setFiles([...(event.target.files ?? [])])}
-      />
-      <Act kind="main" disabled={files.length === 0} onAct={send}>
-        {files.length ? `Send ${files.length}` : 'Send'}
+      <p>
+        <label htmlFor={id}>Images (PNG or JPEG)</label>{' '}
+        <input
+          id={id}
+          type="file"
+          accept="image/png,image/jpeg"
+          multiple
+          onChange={event => setFiles([...(event.target.files ?? [])])}
+        />
+      </p>
+      <p>
+        <label htmlFor={`${id}-folder`}>or a folder of them, with its metadata.csv</label>{' '}
+        <input
+          id={`${id}-folder`}
+          type="file"
+          {...{ webkitdirectory: '' }}
+          onChange={event => setFiles([...(event.target.files ?? [])].filter(file => WANTED.test(file.name)))}
+        />
+      </p>
+      <Act kind="main" disabled={images === 0} onAct={send}>
+        {images ? `Send ${images}` : 'Send'}
       </Act>
       <p role="status">{said}</p>
       {problem && <Problem text={problem} />}
-      {answers.length > 0 && <Answers answers={answers} />}
+      {answers.length > 0 && <Answers {...{ answers, onLineage }} />}
     </div>
   );
 }
 
-function Answers({ answers }: { answers: readonly IClassified[] }): JSX.Element {
+type IAnswersProps = Pick<ISendingProps, 'onLineage'> & { readonly answers: readonly IClassified[] };
+
+function Answers({ answers, onLineage }: IAnswersProps): JSX.Element {
   return (
     <table className="mlops-Table">
       <thead>
@@ -65,6 +97,7 @@ function Answers({ answers }: { answers: readonly IClassified[] }): JSX.Element 
           <th scope="col">Says</th>
           <th scope="col">Score</th>
           <th scope="col">ms</th>
+          <th scope="col">Why</th>
         </tr>
       </thead>
       <tbody>
@@ -74,6 +107,11 @@ function Answers({ answers }: { answers: readonly IClassified[] }): JSX.Element 
             <td>{one.confident ? one.label : `${one.label}, unsure`}</td>
             <td>{one.score.toFixed(3)}</td>
             <td>{one.latency_ms.toFixed(1)}</td>
+            <td>
+              <Act kind="link" label={`Lineage of ${one.image}`} onAct={() => onLineage(one.image_id)}>
+                Lineage
+              </Act>
+            </td>
           </tr>
         ))}
       </tbody>
