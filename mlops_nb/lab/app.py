@@ -7,7 +7,6 @@ __all__ = ['MlopsNb']
 
 # %% ../../nbs/17z_lab_app.ipynb #d45cb3f4
 import asyncio
-from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -68,6 +67,5 @@ class MlopsNb(ExtensionApp):
     async def stop_extension(self) -> None:
         "End with the server; jobs and runs go on."
         self.watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await self.watching
+        await asyncio.gather(self.watching, return_exceptions=True)  # however it ended
         await import_module("mlops_nb.lab.here").end(self.here)
