@@ -61,6 +61,11 @@ test('an answer that cannot be meant is told of, by name', () => {
   assert.ok('problem' in valueOf(named('rate'), ''));
 });
 
+test('a password is asked for as one, also where it may stay empty', () => {
+  const [asked] = fieldsOf({ properties: { password: { anyOf: [{ type: 'string' }, { type: 'null' }], format: 'password' } } });
+  assert.deepEqual([asked?.kind, asked?.format, asked?.initial, asked?.optional], ['text', 'password', '', true]);
+});
+
 test('a schema that is none makes a form without questions', () => {
   assert.deepEqual(fieldsOf({}), []);
   assert.equal(fieldsOf({ properties: { odd: 7 } })[0]?.kind, 'json');

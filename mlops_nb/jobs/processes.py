@@ -138,6 +138,33 @@ def log_of(
         return file.read().decode("utf-8", "replace")[-chars:]
 
 # %% ../../nbs/14eb_jobs_processes.ipynb #dd633998
+def _shown(
+    value: dict[str, Any],
+    given: dict[str, Any] | None = None,  # arguments with the secrets; default: the value
+) -> dict[str, Any]:
+    "The same without secrets."
+    from mlops_nb.pipeline.pages import looks_secret, redacted, secret_values
+
+    parameters = (value if given is None else given).get("parameters")
+    parameters = parameters if isinstance(parameters, dict) else {}
+    hidden = {name: str(one) for name, one in parameters.items() if one and looks_secret(name)}
+    if hidden and given is None:
+        marks = {name: f"[secret {name}]" for name in hidden}
+        value = value | {"parameters": parameters | marks}
+    return redacted(value, secret_values(hidden))
+
+
+def _given(ws: Workspace, job: Job) -> dict[str, Any]:
+    "The arguments as they were given."
+    path = _folder(ws, job.id) / "secret"
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return job.arguments
+    finally:
+        path.unlink(missing_ok=True)
+
+# %% ../../nbs/14eb_jobs_processes.ipynb #5311f572
 _MODULE = "mlops_nb.jobs.processes"  # python -m
 
 
@@ -154,8 +181,12 @@ def start(
     from mlops_nb.pipeline.runs import now
 
     check(verb, arguments)
-    job = Job(f"job:{uuid.uuid4().hex}", verb, dict(arguments), by or ws.actor, now())
+    shown = _shown(arguments)
+    job = Job(f"job:{uuid.uuid4().hex}", verb, shown, by or ws.actor, now())
     place = ws.folder("jobs", job.id.removeprefix("job:"))
+    if shown != arguments:
+        with os.fdopen(os.open(place / "secret", os.O_CREAT | os.O_WRONLY, 0o600), "w") as out:
+            json.dump(arguments, out)
     _write(ws, job)
     pid = fork_module(
         [_MODULE, job.id], log=place / "log", environ=environ_of(ws), folder=folder or Path.cwd()
@@ -171,14 +202,16 @@ class _Stopped(BaseException):
 class _State:
     "The file of a job that runs, written at most ten times a second and never behind for longer."
 
-    def __init__(self, ws: Workspace, job: Job):
-        self.ws, self.job, self.lock = ws, job, threading.Lock()
+    def __init__(self, ws: Workspace, job: Job, given: dict[str, Any]):
+        self.ws, self.job, self.given, self.lock = ws, job, given, threading.Lock()
         self.written, self.over = None, threading.Event()
         self.thread = threading.Thread(target=self._keep, daemon=True)
         self.thread.start()
 
     def say(self, **news: Any) -> None:
         "Any of done, total, said, result and run."
+        if self.given != self.job.arguments:
+            news = _shown(news, self.given)
         with self.lock:
             self.job = replace(self.job, **news)
         if "run" in news or "result" in news:
@@ -213,7 +246,8 @@ def main() -> None:
     "Entry of the process: the id of the job; the workspace and its settings are in the environment."
     ws = open_workspace(create=False)
     job = load_job(ws, sys.argv[1])
-    state = _State(ws, replace(job, process=(platform.node(), os.getpid()), said="begun"))
+    given = _given(ws, job)
+    state = _State(ws, replace(job, process=(platform.node(), os.getpid()), said="begun"), given)
 
     def stop(*_) -> None:
         raise _Stopped
@@ -223,7 +257,7 @@ def main() -> None:
         state.write()
         if _asked(ws, job):
             raise _Stopped
-        result = VERBS[job.verb](ws, state.say, job.by, **job.arguments)
+        result = VERBS[job.verb](ws, state.say, job.by, **given)
         state.end("done", result=result)
     except (_Stopped, KeyboardInterrupt):
         state.end("stopped", stopped_by=_asked(ws, job) or "SIGTERM")

@@ -10,6 +10,7 @@ from typing import Any
 
 from .errors import NotHere
 from .place import Place, inside
+from ..pipeline.pages import looks_secret
 from ..pipeline.schemas import schema
 from ..pipeline.templates import template, templates
 
@@ -23,6 +24,10 @@ def form_of(
     if not path.is_file():
         raise NotHere(f"There is no notebook at {notebook}. Save it first.")
     made = schema(path)
+    for name, one in made["parameters"]["properties"].items():
+        if looks_secret(name):
+            one.pop("default", None)  # the page shows none, and sends only what was changed
+            one["format"] = "password"
     return made | {"dataset": _dataset(made["parameters"]["properties"])}
 
 

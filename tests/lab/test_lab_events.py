@@ -288,6 +288,26 @@ def test_an_act_of_another_machine_is_told(postgresql, tmp_path):
         socket.close()
 
 
+def test_a_password_reaches_the_notebook_and_nothing_that_is_kept_of_the_job(server, ws):
+    (server.root / "secret.ipynb").write_text(
+        page("print(len(password))\n1 / 0", parameters="password: str = 'as-written'  # of a store")
+    )
+    form = server.get("schema", notebook="secret.ipynb").json()["parameters"]
+    asked = form["properties"]["password"]
+    assert asked["format"] == "password" and "default" not in asked
+    secret = "not for everybody"
+    wanted = {"notebook": "secret.ipynb", "parameters": {"password": secret}}
+    job = server.post("jobs", {"verb": "run", "arguments": wanted}).json()
+    assert job["arguments"]["parameters"] == {"password": "[secret password]"}
+    *_, ended = watch_job(ws, job["id"])
+    assert ended.status == "failed" and "ZeroDivisionError" in ended.error
+    assert server.get("runs/log", id=ended.run, step="secret").json()["text"].startswith("17")
+    place = ws.path("jobs", job["id"][4:])
+    assert not (place / "secret").exists()
+    assert not [path for path in place.iterdir() if secret in path.read_text()]
+    assert secret not in server.get("jobs").text + server.get("runs").text
+
+
 def test_a_run_is_cancelled_and_resumed(server, ws, failed):
     "What failed is gone on with as a job; a run begun elsewhere is asked to stop."
     (server.root / "judge.ipynb").write_text(page("print(score)", parameters="score: float"))

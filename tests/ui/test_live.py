@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import opened, running_lab
+from conftest import command, opened, running_lab
 
 from mlops_nb import data
 from mlops_nb.images.scenes import drives, write_crops
@@ -163,3 +163,25 @@ def test_a_job_that_failed_has_a_log(team, ann, browser, pictures, tmp_path):
         one.get_by_text("Log", exact=True).click()
         one.get_by_role("log").wait_for()
         page.screenshot(path=pictures / "log-of-a-job.png")
+
+
+@pytest.mark.timeout(120)
+def test_a_password_is_not_shown_and_a_long_problem_is_told_whole(team, ann, browser, pictures):
+    why = f"{'The store did not answer. ' * 10}Ask dora for a password."
+    path = notebook(ann.folder / "fetch.ipynb", "password: str = ''  # of the store",
+                    f"raise ValueError({why!r})")  # fmt: skip
+    said = json.loads(path.read_text())
+    said["cells"][0]["metadata"]["tags"] = ["parameters"]
+    path.write_text(json.dumps(said))
+    with opened(browser, ann, pictures=pictures) as page:
+        open_notebook(page, "fetch.ipynb")
+        command(page, "mlops-nb:run-step")
+        form = page.get_by_test_id("mlops-form")
+        form.locator("input[type=password]").fill("not for everybody")
+        page.screenshot(path=pictures / "form.png")
+        page.locator(".jp-Dialog").get_by_role("button", name="Run", exact=True).click()
+        page.get_by_role("button", name="Why").click()
+        page.locator(".jp-Dialog").get_by_text("Ask dora for a password.").wait_for()
+        page.screenshot(path=pictures / "why.png")
+    for place in team.path("jobs").iterdir():
+        assert not [one for one in place.iterdir() if "not for everybody" in one.read_text()]

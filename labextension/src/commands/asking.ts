@@ -1,4 +1,4 @@
-import { Notification } from '@jupyterlab/apputils';
+import { Notification, showErrorMessage } from '@jupyterlab/apputils';
 
 import { text, type Fields } from '../reading';
 import type { IMlops } from '../tokens';
@@ -47,7 +47,18 @@ export async function attempt(what: () => Promise<unknown>): Promise<void> {
   try {
     await what();
   } catch (problem) {
-    Notification.error(problem instanceof Error ? problem.message : String(problem), { autoClose: false });
+    tellProblem(problem instanceof Error ? problem.message : String(problem));
+  }
+}
+
+const TOAST_CHARS = 140; // JupyterLab cuts a notification there
+
+/** Tell what went wrong, all of it: the remedy stands at the end. */
+function tellProblem(said: string): void {
+  if (said.length > TOAST_CHARS) {
+    void showErrorMessage('This could not be done', said);
+  } else {
+    Notification.error(said, { autoClose: false });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { MainAreaWidget, Notification } from '@jupyterlab/apputils';
+import { MainAreaWidget, Notification, showErrorMessage } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 
 import { text } from '../reading';
@@ -99,10 +99,9 @@ export function tellEnd(app: JupyterFrontEnd, model: IMlops, job: IJob): void {
   const show = { label: 'Show', callback: () => void app.commands.execute(Id.panel, { section: 'runs' }) };
   const subject = subjectOf(job);
   if (job.status === 'failed') {
-    Notification.error(`${job.verb} of ${subject} failed. ${job.error.slice(0, 400)}`, {
-      autoClose: false,
-      actions: [show]
-    });
+    const title = `${job.verb} of ${subject} failed`;
+    const why = { label: 'Why', callback: () => void showErrorMessage(title, job.error) };
+    Notification.error(`${title}.`, { autoClose: false, actions: [why, show] }); // a toast would cut the remedy off
   } else if (job.status === 'stopped') {
     Notification.warning(`${job.verb} of ${subject} was stopped.`, { actions: [show] });
   } else {

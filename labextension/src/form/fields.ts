@@ -52,7 +52,7 @@ function fieldOf(name: string, property: Fields, required: boolean): IField {
     minimum: bound(one.minimum) ?? bound(one.exclusiveMinimum),
     maximum: bound(one.maximum) ?? bound(one.exclusiveMaximum),
     choices: choices.map((value, at) => ({ value, label: labels[at] ?? value })),
-    format: text(one.format),
+    format: text(property.format) || text(one.format),
     more: property.more === true,
     initial: written(property.default, kind)
   };

@@ -74,9 +74,9 @@ function Answer({ field, said, offers, onSay, common }: IAnswerProps): JSX.Eleme
       <input
         {...common}
         className="jp-mod-styled"
-        type="text"
+        type={field.format === 'password' ? 'password' : 'text'}
         inputMode={number ? (field.kind === 'integer' ? 'numeric' : 'decimal') : undefined}
-        autoComplete="off"
+        autoComplete={field.format === 'password' ? 'new-password' : 'off'}
         spellCheck={false}
         list={offers.length ? `${common.id}-offers` : undefined}
         value={said}
