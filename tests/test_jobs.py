@@ -15,7 +15,7 @@ from mlops_nb.images.pixels import encode
 from mlops_nb.images.scenes import drives, write_crops
 from mlops_nb.jobs import Job, jobs, load_job, log_of, start, stop_job, watch_job
 from mlops_nb.ledger import acts
-from mlops_nb.pipeline import load_run
+from mlops_nb.pipeline import cancel, load_run
 from mlops_nb.workspace import PipelineError, Workspace
 
 
@@ -144,6 +144,14 @@ def test_it_outlives_whoever_began_it_and_somebody_else_stops_it(ws, tmp_path):
     assert load_run(ws, job.run).stopped_by == "bob"
     with pytest.raises(PipelineError, match="has ended already: stopped"):
         stop_job(ws, job.id)
+
+
+def test_a_job_whose_run_is_asked_to_stop_is_stopped_too(ws, tmp_path):
+    page = write(tmp_path / "slow.ipynb", "side: int = 2", SLOW)
+    job = until(ws, start(ws, "run", {"notebook": str(page)}), lambda one: one.run and one.done)
+    cancel(ws, job.run, by="bob")
+    job = ended(ws, job)
+    assert (job.status, job.stopped_by) == ("stopped", "bob")
 
 
 def test_a_job_that_was_killed_is_told_so(ws, tmp_path):

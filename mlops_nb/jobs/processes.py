@@ -237,9 +237,12 @@ class _State:
 
 # %% ../../nbs/14eb_jobs_processes.ipynb #13bf1028
 def _asked(ws: Workspace, job: Job) -> str:
-    "Who asked it to stop; empty if nobody did."
-    path = _folder(ws, job.id) / "stop"
-    return path.read_text("utf-8").strip() if path.exists() else ""
+    "Who asked it to stop, or its run; empty if nobody did."
+    from mlops_nb.pipeline.runs import folder_of
+
+    folders = [_folder(ws, job.id), *([folder_of(ws, job.run)] if job.run else [])]
+    asked = [path for folder in folders if (path := folder / "stop").exists()]
+    return asked[0].read_text("utf-8").strip() if asked else ""
 
 
 def main() -> None:
@@ -260,9 +263,9 @@ def main() -> None:
         result = VERBS[job.verb](ws, state.say, job.by, **given)
         state.end("done", result=result)
     except (_Stopped, KeyboardInterrupt):
-        state.end("stopped", stopped_by=_asked(ws, job) or "SIGTERM")
+        state.end("stopped", stopped_by=_asked(ws, state.job) or "SIGTERM")
     except (MlopsError, ValueError, ImportError) as err:
-        asked = _asked(ws, job)
+        asked = _asked(ws, state.job)
         state.end("stopped" if asked else "failed", error=str(err), stopped_by=asked)
     except Exception as err:  # the log has the rest
         state.end(
