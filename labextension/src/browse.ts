@@ -68,8 +68,10 @@ class Browser extends Panel {
       referrerPolicy: 'same-origin'
     });
     frame.url = url.href;
-    frame.node.querySelector('iframe')?.setAttribute('title', `Images of ${this.ref}`);
-    this._said.dispose();
+    const page = frame.node.querySelector('iframe');
+    page?.setAttribute('title', `Images of ${this.ref}`);
+    page?.addEventListener('load', () => this._said.dispose(), { once: true });
+    this._say(`Loading the App on ${this.ref} …`);
     this.addWidget(frame);
   }
 

@@ -34,7 +34,8 @@ export const launcher: JupyterFrontEndPlugin<void> = {
         const choices = known.map(one => ({ id: one.name, label: `${one.name}: ${one.title}` }));
         const name = text(args.name) || (choices[0]?.id ?? '');
         const file = await freeName(app, folder, name);
-        await ask({
+        let made = '';
+        const created = await ask({
           title: args.name ? titleOf(name) : 'New notebook from a template',
           about: known.find(one => one.name === args.name)?.about,
           schema: schemaOf({
@@ -44,11 +45,12 @@ export const launcher: JupyterFrontEndPlugin<void> = {
           send: 'Create',
           all: true,
           onSend: async values => {
-            const path = [folder, text(values.file)].filter(Boolean).join('/');
-            const made = await model.request.copyTemplate(text(values.name) || name, path);
-            await app.commands.execute('docmanager:open', { path: made || path });
+            made = [folder, text(values.file)].filter(Boolean).join('/');
+            made = (await model.request.copyTemplate(text(values.name) || name, made)) || made;
           }
         });
+        // Only now: a dialog that goes gives the focus back. The launcher puts what it is given in its own place.
+        return created ? app.commands.execute('docmanager:open', { path: made }) : null;
       }
     });
 

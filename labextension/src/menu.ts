@@ -11,8 +11,8 @@ const GROUPS: readonly (readonly string[])[] = [
   [Id.validate, Id.runStep, Id.train, Id.register, Id.deploy],
   [Id.judge, Id.propose, Id.approve, Id.reject, Id.promote, Id.rollback],
   [Id.sendImages, Id.check, Id.acknowledge, Id.stopDeployment],
-  [Id.tag, Id.fork, Id.browse, Id.lineage],
-  [Id.cancelRun, Id.resumeRun]
+  [Id.tag, Id.fork, Id.release, Id.browse, Id.lineage],
+  [Id.cancelRun, Id.resumeRun, Id.stopJob, Id.openNotebook]
 ];
 
 /** A menu of its own, and the same in the command palette. */

@@ -58,6 +58,20 @@ export function heard(known: ITold | null, next: ITold): 'first' | 'next' | 'old
   return next.number <= known.number ? 'old' : next.number === known.number + 1 ? 'next' : 'behind';
 }
 
+/** What has a name can be shown; of the rest it is said that it is left out. */
+export function readable<T>(topic: string, value: T): { readonly value: T; readonly problem: string } {
+  if (!Array.isArray(value)) {
+    return { value, problem: '' };
+  }
+  const known = value.filter((one: { id?: string; name?: string }) => (one.id ?? one.name) !== '');
+  const unread = value.length - known.length;
+  const problem = unread
+    ? `${unread} of ${value.length} ${topic} cannot be read and ${unread === 1 ? 'is' : 'are'} left out. ` +
+      'Reload the page; if this stays, install mlops_nb again and restart JupyterLab.'
+    : '';
+  return { value: known as T, problem };
+}
+
 /** What a job or a run says of its share, in [0, 1]; null where it is not known. */
 export function share(done: number, total: number | null): number | null {
   return total ? Math.min(1, done / total) : null;

@@ -3,7 +3,7 @@ import { Poll } from '@lumino/polling';
 import { Signal } from '@lumino/signaling';
 
 import { BUILT_FROM } from './built';
-import { heard, merged, newerJob, newerRun, placed } from './merging';
+import { heard, merged, newerJob, newerRun, placed, readable } from './merging';
 import { fields, text } from './reading';
 import { readJob, readRun, readTold } from './shapes';
 import type { IJob, IMlops, IRequest, ISlot, ISnapshots, ITold, Topic } from './tokens';
@@ -137,8 +137,8 @@ export class Model implements IMlops {
   private async _ask<K extends Topic>(topic: K): Promise<void> {
     const asked: { [T in Topic]: () => Promise<ISnapshots[T]> } = this.request;
     try {
-      const value = await asked[topic]();
-      this._set(topic, { value: this._merged(topic, value), problem: '' });
+      const { value, problem } = readable(topic, await asked[topic]());
+      this._set(topic, { value: this._merged(topic, value), problem });
       if (topic === 'status') {
         this._compare(this._slots.status.value?.told);
       }

@@ -1,6 +1,7 @@
 import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
 
+import { Id } from './commands/ids';
 import type { IMlops, ISlot, ISnapshots, Topic } from './tokens';
 
 /** What every view needs: what is known, and what can be done. */
@@ -51,6 +52,15 @@ export function Problem({ text }: { text: string }): JSX.Element {
 /** What to do where there is nothing to see yet. */
 export function Empty({ children }: { children: React.ReactNode }): JSX.Element {
   return <div className="mlops-Empty">{children}</div>;
+}
+
+/** Where most work begins. */
+export function FromTemplate({ commands }: Pick<IEnv, 'commands'>): JSX.Element {
+  return (
+    <Act kind="main" onAct={() => commands.execute(Id.template)}>
+      New notebook from a template …
+    </Act>
+  );
 }
 
 interface IActProps {
@@ -174,6 +184,9 @@ export function ago(at: string, nowMs: number): string {
   const size = Math.floor(seconds / unit);
   return size <= 0 ? 'now' : `${size} ${steps[at_]?.[1] ?? ''} ago`;
 }
+
+/** `1 error`, `2 errors`. */
+export const counted = (n: number, of: string): string => `${n} ${of}${n === 1 ? '' : of.endsWith('ch') ? 'es' : 's'}`;
 
 /** `bundle:6b7bb792a136` of a whole id; names stay as they are. */
 export function short(id: string): string {

@@ -65,6 +65,10 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
     }
     return answer(response);
   }
+  const listed = async <T>(path: string, read: (one: Fields) => T) => {
+    const said = await ask(path, { method: 'GET' });
+    return Array.isArray(said) ? said.map(one => read(fields(one))) : [read({})];
+  };
   const get = (path: string, query?: Query) => ask(path, { method: 'GET' }, query);
   const post = (path: string, body: Fields) => ask(path, { method: 'POST', body: JSON.stringify(body) });
   const models = async (path: string, body: Fields) => many(await post(path, body), readModel);
@@ -73,27 +77,26 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
 
   return {
     status: async () => readStatus(fields(await get('status'))),
-    runs: async () => many(await get('runs'), readRun),
+    runs: async () => listed('runs', readRun),
     log: async (id, step) => text(fields(await get('runs/log', { id, step })).text),
     page: async (id, step) => text(fields(await get('runs/page', { id, step })).html),
     cancel: id => quietly('runs/cancel', { id }),
-    resume: async id => readJob(fields(await post('runs/resume', { id }))),
-    jobs: async () => many(await get('jobs'), readJob),
+    jobs: async () => listed('jobs', readJob),
     begin: async (verb, args) => readJob(fields(await post('jobs', { verb, arguments: args }))),
     jobLog: async id => text(fields(await get('jobs/log', { id })).text),
     stopJob: id => quietly('jobs/stop', { id }),
-    datasets: async () => many(await get('datasets'), readDataset),
+    datasets: async () => listed('datasets', readDataset),
     quarantine: async name => many(await get('datasets/quarantine', { name }), readQuarantined),
     release: (name, quarantine_id, reason) => quietly('datasets/release', { name, quarantine_id, reason }),
     tag: (ref, tag) => quietly('datasets/tag', { ref, tag }),
     fork: (ref, branch) => quietly('datasets/fork', { ref, branch }),
-    models: async () => many(await get('models'), readModel),
+    models: async () => listed('models', readModel),
     propose: (bundle, baseline, summary) =>
       models('models/propose', { bundle, summary, ...(baseline ? { baseline } : {}) }),
     judge: (verdict, proposal, comment) => models(`models/${verdict}`, { proposal, comment }),
     promote: (name, version, alias, proposal) => models('models/promote', { name, version, alias, proposal }),
     rollback: (name, alias) => models('models/rollback', { name, alias }),
-    deployments: async () => many(await get('deployments'), readDeployment),
+    deployments: async () => listed('deployments', readDeployment),
     stopDeployment: name => deployments('deployments/stop', { name }),
     check: name => deployments('deployments/check', { name }),
     acknowledge: (id, comment) => deployments('alerts/acknowledge', { id, comment }),

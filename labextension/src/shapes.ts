@@ -65,8 +65,9 @@ export const readJob = (one: Fields): IJob => ({
   total: countOrNull(one.total),
   said: text(one.said),
   result: maybe(one.result, result => result),
-  error: text(one.error),
-  run: text(one.run)
+  error: one.status === 'failed' ? text(one.error) : '', // who stopped it knows why it ended
+  run: text(one.run),
+  stopped_by: text(one.stopped_by)
 });
 
 export const readDataset = (one: Fields): IDataset => ({
@@ -85,6 +86,7 @@ export const readDataset = (one: Fields): IDataset => ({
     samples: count(version.samples)
   })),
   checked: maybe(one.checked, checked => ({
+    version: count(checked.version),
     at: text(checked.at),
     errors: count(checked.errors),
     warnings: count(checked.warnings)
@@ -102,6 +104,7 @@ export const readDataset = (one: Fields): IDataset => ({
 export const readQuarantined = (one: Fields): IQuarantined => ({
   id: text(one.id),
   sample_id: text(one.sample_id),
+  source: text(one.source) || text(one.sample_id),
   check: text(one.check),
   reason: text(one.reason),
   at: text(one.at)

@@ -5,7 +5,7 @@ import * as React from 'react';
 
 import { Id } from './commands/ids';
 import { icons } from './icons';
-import { useSlot, type IEnv } from './parts';
+import { counted, useSlot, type IEnv } from './parts';
 import { IMlops } from './tokens';
 
 /** Running work and open alerts, at the foot of the window. */
@@ -34,7 +34,7 @@ function Item({ model, commands }: IEnv): JSX.Element {
     ? 'MLOps: no answer'
     : model.mismatch
       ? 'MLOps: reload the page'
-      : [running ? `${running} running` : '', alerts ? `${alerts} ${alerts === 1 ? 'alert' : 'alerts'}` : '']
+      : [running ? `${running} running` : '', alerts ? counted(alerts, 'alert') : '']
           .filter(Boolean)
           .join(' · ') || 'MLOps';
   const section = running || !alerts ? 'runs' : 'staging';

@@ -70,6 +70,7 @@ export interface IJob {
   readonly result: Readonly<Record<string, unknown>> | null;
   readonly error: string;
   readonly run: string;
+  readonly stopped_by: string;
 }
 
 export interface IVersion {
@@ -96,7 +97,13 @@ export interface IDataset {
   readonly tags: readonly string[];
   readonly branches: readonly { readonly name: string; readonly version: number }[];
   readonly versions: readonly IVersion[];
-  readonly checked: { readonly at: string; readonly errors: number; readonly warnings: number } | null;
+  /** What the newest check found; of an older version, perhaps. */
+  readonly checked: {
+    readonly version: number;
+    readonly at: string;
+    readonly errors: number;
+    readonly warnings: number;
+  } | null;
   readonly findings: readonly IFinding[];
   readonly quarantined: number;
   readonly contract: boolean;
@@ -105,6 +112,8 @@ export interface IDataset {
 export interface IQuarantined {
   readonly id: string;
   readonly sample_id: string;
+  /** The file it came from. */
+  readonly source: string;
   readonly check: string;
   readonly reason: string;
   readonly at: string;
@@ -293,7 +302,6 @@ export interface IRequest {
   /** A notebook as executed, as one HTML page. */
   page(run: string, step: string): Promise<string>;
   cancel(run: string): Promise<void>;
-  resume(run: string): Promise<IJob>;
   jobs(): Promise<IJob[]>;
   begin(verb: string, args: Readonly<Record<string, unknown>>): Promise<IJob>;
   jobLog(id: string): Promise<string>;

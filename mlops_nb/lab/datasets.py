@@ -91,12 +91,13 @@ def _checked(ws: Workspace, name: str, versions: list[data.Version]) -> tuple[An
 def quarantine(place: Place, name: str) -> list[dict[str, Any]]:
     "What waits in the quarantine of a data set, newest first."
     one(place, name)
-    columns = ["quarantine_id", "sample_id", "check", "message", "remedy", "at"]
+    columns = ["quarantine_id", "sample_id", "source", "check", "message", "remedy", "at"]
     rows = data.waiting(place.found(), name, columns=columns).to_pylist()
     return [
         {
             "id": row["quarantine_id"],
             "sample_id": row["sample_id"],
+            "source": row["source"],
             "check": row["check"],
             "reason": f"{row['message']} {row['remedy']}",
             "at": row["at"],

@@ -91,7 +91,7 @@ _DATASET = fields({
 })  # fmt: skip
 
 _QUARANTINED = fields({
-    "id": TEXT, "sample_id": some(TEXT), "check": TEXT, "reason": TEXT, "at": TIME,
+    "id": TEXT, "sample_id": some(TEXT), "source": TEXT, "check": TEXT, "reason": TEXT, "at": TIME,
 })  # fmt: skip
 
 _DIFFERENCE = fields({

@@ -124,9 +124,9 @@ def opened(
 ):
     "A page of that JupyterLab, loaded; it fails if the page asked anybody else, or broke."
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    if dark:
-        theme = lab.folder.parent / ".jupyter/lab/user-settings/@jupyterlab/apputils-extension"
-        (theme / "themes.jupyterlab-settings").write_text('{"theme": "JupyterLab Dark"}')
+    theme = "Dark" if dark else "Light"
+    settings = lab.folder.parent / ".jupyter/lab/user-settings/@jupyterlab/apputils-extension"
+    (settings / "themes.jupyterlab-settings").write_text(f'{{"theme": "JupyterLab {theme}"}}')
     elsewhere, broken = [], []
     context.on("request", lambda r: LOOPBACK.match(r.url) or elsewhere.append(r.url))
     page = context.new_page()
@@ -135,6 +135,8 @@ def opened(
     page.goto(lab.page(path))
     page.wait_for_function("window.jupyterapp !== undefined")
     page.evaluate("window.jupyterapp.restored")
+    lit = f"body[data-jp-theme-light='{str(not dark).lower()}']"
+    page.locator(lit).wait_for(state="attached")
     try:
         yield page
     except BaseException:
@@ -147,18 +149,43 @@ def opened(
     assert not broken, broken[:3]
 
 
-def command(page, name: str, arguments: dict | None = None):
-    "What choosing a command in the palette does."
-    return page.evaluate(
-        "([name, args]) => { window.jupyterapp.commands.execute(name, args); }",
+def panel(page, section: str):
+    "A section of the side panel, unfolded."
+    page.evaluate(
+        "section => window.jupyterapp.commands.execute('mlops-nb:open-panel', {section})", section
+    )
+    return page.get_by_test_id(f"mlops-{section}")
+
+
+def command(page, name: str, arguments: dict | None = None) -> None:
+    "What choosing a command in the palette does; it is not waited for."
+    page.evaluate(
+        "([name, args]) => { void window.jupyterapp.commands.execute(name, args); }",
         [name, arguments or {}],
     )
 
 
-def accessible(page, within: str) -> list[str]:
+def answer(page, send: str, **values: str) -> None:
+    "Fill in the form that is open, and send it."
+    form = page.get_by_test_id("mlops-form")
+    form.wait_for()
+    if (more := form.locator("summary")).count():
+        more.click()
+    for name, value in values.items():
+        box = form.locator(f"[name='{name}']")
+        (box.select_option if box.evaluate("e => e.tagName") == "SELECT" else box.fill)(value)
+    page.locator(".jp-Dialog").get_by_role("button", name=send, exact=True).click()
+    form.wait_for(state="detached")
+
+
+def button(within, name: str, *, exact: bool = True):
+    return within.get_by_role("button", name=name, exact=exact)
+
+
+def accessible(page, within: str, *, frames: bool = True) -> list[str]:
     "Serious faults that axe finds in a part of the page."
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page, context=within).response["violations"]
+    found = Axe().run(page, context=within, options={"iframes": frames}).response["violations"]
     bad = [one for one in found if one["impact"] in ("serious", "critical")]
     return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}" for one in bad]

@@ -1,10 +1,11 @@
 import { Notification, showErrorMessage } from '@jupyterlab/apputils';
 
+import { ago } from '../parts';
 import { text, type Fields } from '../reading';
 import type { IMlops } from '../tokens';
 
 /** One property of the JSON Schema of a question that this front end asks itself. */
-interface IProperty {
+export interface IProperty {
   readonly title: string;
   readonly type?: 'string' | 'number' | 'array';
   readonly description?: string;
@@ -71,11 +72,22 @@ export function knownRefs(model: IMlops): string[] {
   ]);
 }
 
-/** Bundles that can be meant: of models, and of what runs and jobs made. */
-export function knownBundles(model: IMlops): string[] {
-  const made = (model.slot('runs').value ?? []).flatMap(run => run.steps.flatMap(step => bundlesIn(step.outputs)));
-  const named = (model.slot('models').value ?? []).flatMap(one => one.versions.map(version => version.bundle));
-  return [...new Set([...made, ...named])];
+/** What the bundles of registered models are called, such as signs@3. */
+export function modelNames(model: IMlops): Map<string, string> {
+  const models = model.slot('models').value ?? [];
+  return new Map(models.flatMap(one => one.versions.map(version => [version.bundle, `${one.name}@${version.version}`])));
+}
+
+/** Bundles that can be meant, and what is known of them: those of runs, newest first, then those of models. */
+export function knownBundles(model: IMlops): Map<string, string> {
+  const made = (model.slot('runs').value ?? []).flatMap(run =>
+    run.steps.flatMap(step =>
+      bundlesIn(step.outputs).map(id => [id, `made by ${step.name}, ${ago(run.began_at, Date.now())}`] as const)
+    )
+  );
+  const known = new Map<string, string>();
+  [...made, ...modelNames(model)].forEach(([id, said]) => known.set(id, known.has(id) ? `${known.get(id)}, ${said}` : said));
+  return known;
 }
 
 /** Ids of bundles among the outputs of a step. */
@@ -95,5 +107,5 @@ export function knownModels(model: IMlops): string[] {
 
 /** Texts to offer in a form, by the format of the question. */
 export function offers(model: IMlops): Readonly<Record<string, readonly string[]>> {
-  return { DatasetRef: knownRefs(model), BundleId: knownBundles(model), ModelRef: knownModels(model) };
+  return { DatasetRef: knownRefs(model), BundleId: [...knownBundles(model).keys()], ModelRef: knownModels(model) };
 }

@@ -3,78 +3,80 @@ import type { CommandRegistry } from '@lumino/commands';
 import { ask } from '../form/dialog';
 import { text } from '../reading';
 import type { IMlops } from '../tokens';
-import { knownRefs, schemaOf } from './asking';
+import { knownRefs, offers, schemaOf, type IProperty } from './asking';
 import { Id } from './ids';
 
 /** What is decided about data sets. */
 export function addDataCommands(commands: CommandRegistry, model: IMlops): void {
-  const asked = async (given: string) => {
+  const known = async () => {
     if (model.slot('datasets').value === null) {
       await model.refresh('datasets');
     }
-    const refs = knownRefs(model);
-    return {
-      refs,
-      ref: { title: 'Data set', description: 'such as signs@main', format: 'DatasetRef', initial: given || refs[0] }
-    };
+    return model.slot('datasets').value ?? [];
+  };
+
+  const inQuarantine = async (only: string) => {
+    const asked = (await known()).filter(({ name, quarantined }) => (only ? name === only : quarantined > 0));
+    const found = await Promise.all(
+      asked.map(async ({ name }) => (await model.request.quarantine(name)).map(one => ({ name, one })))
+    );
+    return found.flat();
+  };
+
+  const name = async (verb: 'tag' | 'fork', given: string, what: IProperty) => {
+    await known();
+    const initial = given || knownRefs(model)[0];
+    await ask({
+      title: verb === 'tag' ? 'Tag a data set version' : 'Fork a data set',
+      schema: schemaOf({
+        ref: { title: 'Data set', description: 'such as signs@main', format: 'DatasetRef', initial },
+        [verb]: what
+      }),
+      send: verb === 'tag' ? 'Tag' : 'Fork',
+      all: true,
+      offers: offers(model),
+      onSend: async values => {
+        await model.request[verb](text(values.ref), text(values[verb]));
+        await model.refresh('datasets');
+      }
+    });
   };
 
   commands.addCommand(Id.tag, {
     label: 'Tag a data set version …',
     caption: 'Give a version a name that stays',
-    execute: async args => {
-      const { refs, ref } = await asked(text(args.ref));
-      await ask({
-        title: 'Tag a data set version',
-        schema: schemaOf({ ref, tag: { title: 'Tag', description: 'such as v3' } }),
-        send: 'Tag',
-        all: true,
-        offers: { DatasetRef: refs },
-        onSend: async values => {
-          await model.request.tag(text(values.ref), text(values.tag));
-          await model.refresh('datasets');
-        }
-      });
-    }
+    execute: args => name('tag', text(args.ref), { title: 'Tag', description: 'such as v3' })
   });
 
   commands.addCommand(Id.fork, {
     label: 'Fork a data set …',
     caption: 'A branch of your own; nothing is copied',
-    execute: async args => {
-      const { refs, ref } = await asked(text(args.ref));
-      const actor = model.slot('status').value?.actor ?? 'me';
-      await ask({
-        title: 'Fork a data set',
-        schema: schemaOf({
-          ref,
-          branch: { title: 'Branch', description: 'your name and what it is for', initial: `${actor}/try` }
-        }),
-        send: 'Fork',
-        all: true,
-        offers: { DatasetRef: refs },
-        onSend: async values => {
-          await model.request.fork(text(values.ref), text(values.branch));
-          await model.refresh('datasets');
-        }
-      });
+    execute: args => {
+      const initial = `${model.slot('status').value?.actor ?? 'me'}/try`;
+      const description = 'your name and what it is for';
+      return name('fork', text(args.ref), { title: 'Branch', description, initial });
     }
   });
 
   commands.addCommand(Id.release, {
     label: 'Release a sample from quarantine …',
     caption: 'Take a sample back into the data set, with a reason',
-    isVisible: args => text(args.id) !== '', // the quarantine shows what there is to release
-    isEnabled: args => text(args.id) !== '',
     execute: async args => {
+      const held = await inQuarantine(text(args.name));
+      const choices = held.map(({ name, one }, at) => ({ id: String(at), label: `${name}: ${one.source}, ${one.reason}` }));
+      const asked = held.findIndex(({ one }) => one.id === args.id);
       await ask({
         title: 'Release a sample',
-        about: `${text(args.sample)} was put into quarantine: ${text(args.why)}`,
-        schema: schemaOf({ reason: { title: 'Reason', description: 'why it is sound after all', format: 'long' } }),
+        about: held.length ? 'It comes back as it is, and what was found about it stays as a warning.' : 'Nothing is in quarantine.',
+        schema: schemaOf({
+          sample: { title: 'Sample', choices, initial: choices[Math.max(0, asked)]?.id },
+          reason: { title: 'Reason', description: 'why it is sound after all', format: 'long' }
+        }),
         send: 'Release',
         all: true,
         onSend: async values => {
-          await model.request.release(text(args.name), text(args.id), text(values.reason));
+          const { name, one } = held[Number(values.sample)] ?? {};
+          await model.request.release(name ?? '', one?.id ?? '', text(values.reason));
           await model.refresh('datasets');
         }
       });

@@ -26,14 +26,18 @@ export function addModelCommands(commands: CommandRegistry, model: IMlops): void
       const [models] = await Promise.all([known(), model.slot('datasets').value ?? model.refresh('datasets')]);
       const versions = models.flatMap(one => one.versions.map(version => ({ one, version })));
       const choices = versions.map(({ one, version }) => ({ id: version.bundle, label: nameOf(one, version) }));
+      const bundle = text(args.bundle) || choices[0]?.id;
+      const name = versions.find(({ version }) => version.bundle === bundle)?.one.name;
+      const refs = knownRefs(model);
+      const heldOut = refs.find(ref => ref.startsWith(`${name}@`)) ?? refs[0];
       await ask({
         title: 'Judge a model',
         about: choices.length
           ? 'It is evaluated on the held-out part of the data, beside the model that is in staging.'
           : 'No model is registered yet. Train and register one first.',
         schema: schemaOf({
-          bundle: { title: 'Model', choices, initial: text(args.bundle) || choices[0]?.id },
-          data: { title: 'Data', description: 'a version, such as signs@v2', format: 'DatasetRef', initial: knownRefs(model)[0] },
+          bundle: { title: 'Model', choices, initial: bundle },
+          data: { title: 'Data', description: 'a version, such as signs@v2', format: 'DatasetRef', initial: heldOut },
           min_accuracy: { title: 'Lowest accuracy', type: 'number', initial: 0.9, minimum: 0, maximum: 1, more: true },
           max_drop: {
             title: 'Largest drop',

@@ -3,6 +3,7 @@ import type { CommandRegistry } from '@lumino/commands';
 
 import { ask, type IAsk } from '../form/dialog';
 import { icons } from '../icons';
+import { short } from '../parts';
 import { fields, text, type Fields } from '../reading';
 import type { IMlops } from '../tokens';
 import { bundlesIn, knownBundles, knownModels, knownRefs, offers, schemaOf } from './asking';
@@ -12,27 +13,21 @@ import { Id } from './ids';
 export function addNotebookCommands(
   commands: CommandRegistry,
   model: IMlops,
-  current: () => NotebookPanel | null
+  meant: (args: Fields) => NotebookPanel | null
 ): void {
-  const isEnabled = () => current() !== null;
+  const path = (args: Fields) => meant(args)?.context.path;
 
   commands.addCommand(Id.validate, {
     label: 'Validate',
     caption: 'Check the data set that this notebook takes, and put bad samples into quarantine',
     icon: icons.check,
     execute: async args => {
-      const panel = current();
-      const said = model.announce(pathOf(panel), 'validate');
+      const panel = meant(args);
+      const said = model.announce(panel?.context.path, 'validate');
       const ref = text(args.ref) || (panel ? await refOf(model, panel) : '');
       said();
-      if (ref && args.ask !== true) {
-        await begun(ask_validate(model, ref), () => model.begin('validate', { ref }, pathOf(panel)));
-      } else {
-        await ask({
-          ...ask_validate(model, ref),
-          onSend: values => model.begin('validate', { ref: values.ref }, pathOf(panel))
-        });
-      }
+      const form = validating(model, ref, panel?.context.path);
+      await (ref ? begun(form, { ref }) : ask(form));
     }
   });
 
@@ -40,16 +35,16 @@ export function addNotebookCommands(
     label: 'Run as step',
     caption: 'Run this notebook as a step: with the parameters you set, in a process of its own, on record',
     icon: icons.run,
-    isEnabled,
-    execute: () => withNotebook(current, panel => runNotebook(model, panel, false))
+    isEnabled: args => meant(args) !== null,
+    execute: args => runNotebook(model, meant(args), false)
   });
 
   commands.addCommand(Id.train, {
     label: 'Train',
     caption: 'Run this notebook as a step on the device you choose',
     icon: icons.train,
-    isEnabled,
-    execute: () => withNotebook(current, panel => runNotebook(model, panel, true))
+    isEnabled: args => meant(args) !== null,
+    execute: args => runNotebook(model, meant(args), true)
   });
 
   commands.addCommand(Id.register, {
@@ -57,9 +52,8 @@ export function addNotebookCommands(
     caption: 'Give what was trained a name and a version',
     icon: icons.model,
     execute: async args => {
-      model.want('models');
-      const panel = current();
-      await ask(registering(model, pathOf(panel), text(args.bundle)));
+      await Promise.all([model.slot('models').value ?? model.refresh('models'), model.slot('runs').value ?? model.refresh('runs')]);
+      await ask(registering(model, path(args), text(args.bundle)));
     }
   });
 
@@ -68,6 +62,7 @@ export function addNotebookCommands(
     caption: 'Serve a registered model on this machine, and send it a first request',
     icon: icons.deploy,
     execute: async args => {
+      const shown = path(args);
       await model.refresh('models');
       const refs = knownModels(model);
       const named = text(args.ref);
@@ -87,34 +82,22 @@ export function addNotebookCommands(
         send: 'Deploy',
         all: true,
         offers: { ModelRef: refs },
-        onSend: values => model.begin('deploy', values, pathOf(current()))
+        onSend: values => model.begin('deploy', values, shown)
       });
     }
   });
 }
 
-const pathOf = (panel: NotebookPanel | null) => panel?.context.path;
-
-async function withNotebook(
-  current: () => NotebookPanel | null,
-  work: (panel: NotebookPanel) => Promise<unknown>
-): Promise<void> {
-  const panel = current();
-  if (panel) {
-    await work(panel);
-  }
-}
-
 /** Begin at once; only where that is refused a form asks, and says why. */
-async function begun(form: IAsk, begin: () => Promise<unknown>): Promise<void> {
+async function begun(form: IAsk, values: Record<string, unknown>): Promise<void> {
   try {
-    await begin();
+    await form.onSend(values);
   } catch (problem) {
     await ask({ ...form, about: problem instanceof Error ? problem.message : String(problem) });
   }
 }
 
-function ask_validate(model: IMlops, ref: string): IAsk {
+function validating(model: IMlops, ref: string, path: string | undefined): IAsk {
   const schema = schemaOf({
     ref: {
       title: 'Data set',
@@ -129,7 +112,7 @@ function ask_validate(model: IMlops, ref: string): IAsk {
     send: 'Validate',
     all: true,
     offers: offers(model),
-    onSend: values => model.begin('validate', values)
+    onSend: values => model.begin('validate', values, path)
   };
 }
 
@@ -159,7 +142,10 @@ async function saved(panel: NotebookPanel): Promise<void> {
   }
 }
 
-async function runNotebook(model: IMlops, panel: NotebookPanel, train: boolean): Promise<void> {
+async function runNotebook(model: IMlops, panel: NotebookPanel | null, train: boolean): Promise<void> {
+  if (!panel) {
+    return;
+  }
   const path = panel.context.path;
   let schema: Fields = {};
   let refused = '';
@@ -210,11 +196,18 @@ function registering(model: IMlops, path: string | undefined, bundle: string): I
   const jobs = path === undefined ? [] : model.jobsOf(path);
   const ours = jobs.flatMap(job => runs.filter(run => run.id === job.run));
   const made = ours.flatMap(run => run.steps.flatMap(step => bundlesIn(step.outputs)));
-  const known = [...new Set([...(bundle ? [bundle] : []), ...made, ...knownBundles(model)])];
+  const said = knownBundles(model);
+  const known = [...new Set([...(bundle ? [bundle] : []), ...made, ...said.keys()])];
+  const choices = known.map(id => ({ id, label: [short(id), said.get(id)].filter(Boolean).join(', ') }));
   const job = jobs[0];
   const named = text(fields(job?.arguments.parameters).name) || (model.slot('models').value?.[0]?.name ?? '');
   const schema = schemaOf({
-    bundle: { title: 'Bundle', description: 'what a training step made', format: 'BundleId', initial: known[0] },
+    bundle: {
+      title: 'Bundle',
+      description: 'what a training step made',
+      initial: known[0],
+      ...(known.length > 0 && { choices })
+    },
     name: { title: 'Name', description: 'of the model; a new version of it is made', initial: named || 'signs' }
   });
   return {
@@ -223,7 +216,6 @@ function registering(model: IMlops, path: string | undefined, bundle: string): I
     schema,
     send: 'Register',
     all: true,
-    offers: { BundleId: known },
     onSend: values => model.begin('register', values, path)
   };
 }

@@ -1,6 +1,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { INotebookTracker } from '@jupyterlab/notebook';
 
+import type { Fields } from '../reading';
 import { IMlops } from '../tokens';
 import { addDataCommands } from './data';
 import { addModelCommands } from './models';
@@ -17,11 +18,15 @@ export const verbs: JupyterFrontEndPlugin<void> = {
   optional: [INotebookTracker],
   activate: (app: JupyterFrontEnd, model: IMlops, notebooks: INotebookTracker | null) => {
     const { commands } = app;
-    const current = () => {
+    /** The notebook whose toolbar was pressed; where none was, the one that is worked on. */
+    const meant = (args: Fields) => {
+      if (args.panel) {
+        return notebooks?.find(one => one.id === args.panel) ?? null;
+      }
       const panel = notebooks?.currentWidget ?? null;
-      return panel !== null && panel === app.shell.currentWidget ? panel : null;
+      return panel === app.shell.currentWidget ? panel : null;
     };
-    addNotebookCommands(commands, model, current);
+    addNotebookCommands(commands, model, meant);
     addRunCommands(app, model);
     addModelCommands(commands, model);
     addStagingCommands(commands, model);

@@ -13,7 +13,13 @@ export function addRunCommands(app: JupyterFrontEnd, model: IMlops): void {
   const { commands } = app;
   const id = (args: { readonly id?: unknown }) => text(args.id);
   const running = () => (model.slot('runs').value ?? []).find(run => run.status === 'running')?.id ?? '';
+  const job = () => (model.slot('jobs').value ?? []).find(one => one.status === 'running')?.id ?? '';
   const broken = () => (model.slot('runs').value ?? []).find(run => ['failed', 'stopped'].includes(run.status))?.id ?? '';
+
+  const executed = () =>
+    (model.slot('runs').value ?? [])
+      .flatMap(run => run.steps.filter(step => step.notebook).map(step => ({ id: run.id, step: step.name })))
+      .at(0);
 
   commands.addCommand(Id.cancelRun, {
     label: 'Cancel the newest run',
@@ -31,29 +37,28 @@ export function addRunCommands(app: JupyterFrontEnd, model: IMlops): void {
     caption: 'Go on with a run that failed or was stopped; what it has done is not done again',
     isEnabled: args => (id(args) || broken()) !== '',
     execute: args =>
-      attempt(async () => {
-        await model.request.resume(id(args) || broken());
-        await model.refresh('jobs');
-      })
+      attempt(() => model.begin('resume', { run: id(args) || broken() }, text(args.notebook) || undefined))
   });
 
   commands.addCommand(Id.stopJob, {
-    label: 'Stop a job',
+    label: 'Stop the newest job',
     caption: 'Ask long work to stop',
-    isVisible: args => id(args) !== '',
-    isEnabled: args => id(args) !== '',
+    isEnabled: args => (id(args) || job()) !== '',
     execute: args =>
       attempt(async () => {
-        await model.request.stopJob(id(args));
+        await model.request.stopJob(id(args) || job());
         await model.refresh('jobs');
       })
   });
 
   commands.addCommand(Id.openNotebook, {
-    label: 'Open the executed notebook',
-    isVisible: args => id(args) !== '',
-    isEnabled: args => id(args) !== '',
-    execute: args => attempt(() => openPage(app, model, id(args), text(args.step)))
+    label: 'Open the newest executed notebook',
+    caption: 'Read a step’s notebook with what it printed and drew',
+    isEnabled: args => (id(args) ? args : executed()) !== undefined,
+    execute: args => {
+      const meant = id(args) ? args : executed();
+      return attempt(() => openPage(app, model, text(meant?.id), text(meant?.step)));
+    }
   });
 }
 
@@ -105,7 +110,7 @@ export function tellEnd(app: JupyterFrontEnd, model: IMlops, job: IJob): void {
   } else if (job.status === 'stopped') {
     Notification.warning(`${job.verb} of ${subject} was stopped.`, { actions: [show] });
   } else {
-    const said = job.said ? `: ${job.said}` : '.';
+    const said = job.said && !job.run ? `: ${job.said}` : '.';
     const bundle = bundlesIn(job.result ?? {})[0];
     const next =
       job.verb === 'register'

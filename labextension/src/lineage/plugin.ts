@@ -3,7 +3,7 @@ import { Dialog, MainAreaWidget, ReactWidget, showDialog, WidgetTracker } from '
 import { UUID } from '@lumino/coreutils';
 import * as React from 'react';
 
-import { attempt, knownModels, knownRefs } from '../commands/asking';
+import { attempt, knownModels, knownRefs, modelNames } from '../commands/asking';
 import { Id } from '../commands/ids';
 import { icons } from '../icons';
 import { short } from '../parts';
@@ -52,9 +52,15 @@ class LineageWidget extends ReactWidget {
       return;
     }
     try {
-      const found = await this._model.request.lineage(of);
+      const model = this._model;
+      const [found] = await Promise.all([
+        model.request.lineage(of),
+        model.slot('models').value ?? model.refresh('models')
+      ]);
       if (this.of === of) {
-        this._lineage = found;
+        const names = modelNames(model);
+        const nodes = found.nodes.map(node => (node.kind === 'bundle' ? { ...node, label: names.get(node.id) ?? node.label } : node));
+        this._lineage = { ...found, nodes };
       }
     } catch (problem) {
       this._problem = problem instanceof Error ? problem.message : String(problem);

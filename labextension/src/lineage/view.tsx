@@ -1,6 +1,6 @@
 import * as React from 'react';
 
-import { Act, Problem, short } from '../parts';
+import { Act, counted, Problem, short } from '../parts';
 import type { ILineage, ILineageEdge, ILineageNode } from '../tokens';
 import { BOX, draw, step, type IDrawing, type IPlaced } from './layout';
 
@@ -76,7 +76,7 @@ function Bar({ of, offers, onRoot, lineage }: IBarProps): JSX.Element {
         Show
       </button>
       <span className="mlops-Dim" role="status">
-        {lineage && `${lineage.nodes.length} things, ${lineage.edges.length} connections`}
+        {lineage && `${counted(lineage.nodes.length, 'thing')}, ${counted(lineage.edges.length, 'connection')}`}
       </span>
     </form>
   );

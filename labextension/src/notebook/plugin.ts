@@ -14,7 +14,7 @@ const BUTTONS: readonly [id: string, label: string][] = [
   [Id.runStep, 'Run as step'],
   [Id.train, 'Train'],
   [Id.register, 'Register'],
-  [Id.deploy, 'Deploy']
+  [Id.deploy, 'Deploy to staging']
 ];
 
 class NotebookParts implements DocumentRegistry.IWidgetExtension<NotebookPanel, INotebookModel> {
@@ -27,7 +27,7 @@ class NotebookParts implements DocumentRegistry.IWidgetExtension<NotebookPanel, 
     const { commands } = this._app;
     const parts = new DisposableSet();
     for (const [id, label] of BUTTONS) {
-      const button = new CommandToolbarButton({ commands, id, label });
+      const button = new CommandToolbarButton({ commands, id, label, args: { panel: panel.id } });
       panel.toolbar.insertBefore('spacer', id.replace(':', '-'), button);
       parts.add(button);
     }

@@ -107,7 +107,7 @@ function Next({ model, commands, job, run, path }: IStripProps & { job: IJob; ru
         </Act>
       )}
       {broken && (
-        <Act kind="main" onAct={() => commands.execute(Id.resumeRun, { id: run.id })}>
+        <Act kind="main" onAct={() => commands.execute(Id.resumeRun, { id: run.id, notebook: path() })}>
           Resume
         </Act>
       )}
@@ -141,6 +141,9 @@ function shareOf(job: IJob, run: IRunState | undefined): { done: number; total: 
 function saidOf(job: IJob, run: IRunState | undefined): string {
   if (job.error) {
     return ''; // the error says it all
+  }
+  if (job.status === 'stopped') {
+    return `by ${job.stopped_by}${run ? '; Resume goes on from there' : ''}`;
   }
   const step = run?.steps.find(one => one.status === 'running');
   if (job.status === 'running' && run?.steps.every(one => one.status === 'ran' || one.status === 'cached')) {

@@ -1,7 +1,7 @@
 import * as React from 'react';
 
 import { Id } from '../commands/ids';
-import { Act, Badge, Empty, Fold, Guarded, Problem, Standing, useSlot, When, type IEnv } from '../parts';
+import { Act, Badge, counted, Empty, Fold, Guarded, Problem, Standing, useSlot, When, type IEnv } from '../parts';
 import type { IDataset, IJob, IQuarantined } from '../tokens';
 
 /** Data sets: versions, branches, what the checks found, what is in quarantine. */
@@ -46,7 +46,7 @@ function Dataset({ model, commands, dataset, job }: IDatasetProps): JSX.Element 
       <header>
         <h3>{name}</h3>
         <span className="mlops-Dim">
-          version {dataset.version} · {dataset.samples} samples
+          version {dataset.version} · {counted(dataset.samples, 'sample')}
         </span>
       </header>
       <p>
@@ -75,14 +75,14 @@ function Dataset({ model, commands, dataset, job }: IDatasetProps): JSX.Element 
         </Act>
       </div>
       {dataset.findings.length > 0 && (
-        <Fold summary={`${dataset.findings.length} findings of the checks`}>{() => <Findings dataset={dataset} />}</Fold>
+        <Fold summary={`${counted(dataset.findings.length, 'finding')} of the checks`}>{() => <Findings dataset={dataset} />}</Fold>
       )}
       {dataset.quarantined > 0 && (
         <Fold summary={`${dataset.quarantined} in quarantine`}>
           {() => <Quarantine {...{ model, commands, name }} known={dataset.quarantined} />}
         </Fold>
       )}
-      <Fold summary={`${dataset.versions.length} versions, ${dataset.branches.length} branches`}>
+      <Fold summary={`${counted(dataset.versions.length, 'version')}, ${counted(dataset.branches.length, 'branch')}`}>
         {() => <Versions {...{ model, commands, dataset }} />}
       </Fold>
     </article>
@@ -94,14 +94,14 @@ function Checked({ dataset, job }: { dataset: IDataset; job: IJob | undefined })
     return <Badge says="running" />;
   }
   const { checked } = dataset;
-  if (checked === null) {
-    return <span className="mlops-Dim">not checked yet: press Validate</span>;
+  if (checked === null || checked.version !== dataset.version) {
+    return <span className="mlops-Dim">version {dataset.version} is not checked yet: press Validate</span>;
   }
   return (
     <>
       <Badge says={checked.errors ? 'error' : checked.warnings ? 'warning' : 'ok'} />{' '}
       <span className="mlops-Dim">
-        {checked.errors} errors, {checked.warnings} warnings, <When at={checked.at} />
+        {counted(checked.errors, 'error')}, {counted(checked.warnings, 'warning')}, <When at={checked.at} />
         {dataset.contract ? ', by contract' : ''}
       </span>
     </>
@@ -140,13 +140,11 @@ function Quarantine({ model, commands, name, known }: IEnv & { name: string; kno
     <ul className="mlops-List" aria-busy={found === null}>
       {found?.slice(0, 100).map(one => (
         <li key={one.id}>
-          <strong>{one.check}</strong> <code>{one.sample_id}</code> {one.reason}{' '}
+          <strong>{one.check}</strong> <span title={one.sample_id}>{one.source}</span>: {one.reason}{' '}
           <Act
             kind="link"
-            label={`Release ${one.sample_id}`}
-            onAct={() =>
-              commands.execute(Id.release, { name, id: one.id, sample: one.sample_id, why: one.reason })
-            }
+            label={`Release ${one.source}`}
+            onAct={() => commands.execute(Id.release, { name, id: one.id })}
           >
             Release
           </Act>
@@ -170,7 +168,7 @@ function Versions({ commands, dataset }: IEnv & { dataset: IDataset }): JSX.Elem
       <ul className="mlops-List">
         {dataset.versions.map((version, at) => (
           <li key={at}>
-            <strong>{version.tags.join(', ') || version.version}</strong> {version.samples} samples by {version.by},{' '}
+            <strong>{version.tags.join(', ') || version.version}</strong> {counted(version.samples, 'sample')} by {version.by},{' '}
             <When at={version.at} />{' '}
             <Act
               kind="link"

@@ -1,7 +1,7 @@
 import * as React from 'react';
 
 import { Id } from '../commands/ids';
-import { Act, Badge, Empty, Fold, Guarded, short, Standing, useSlot, When, type IEnv } from '../parts';
+import { Act, Badge, counted, Empty, Fold, FromTemplate, Guarded, short, Standing, useSlot, When, type IEnv } from '../parts';
 import type { IDecision, IModel, IModelVersion, IProposal } from '../tokens';
 
 /** Models: versions, aliases, verdicts with their reasons, proposals. */
@@ -11,7 +11,7 @@ export function ModelsSection(env: IEnv): JSX.Element {
   return (
     <>
       <Standing slot={slot} of="models" />
-      {actor && (
+      {slot.value && actor && (
         <p className="mlops-Dim">
           You are <strong>{actor}</strong>.
         </p>
@@ -19,7 +19,7 @@ export function ModelsSection(env: IEnv): JSX.Element {
       {slot.value?.length === 0 && (
         <Empty>
           No model is registered yet. Train one with <b>Train</b> in the toolbar of a training notebook, then press{' '}
-          <b>Register</b>.
+          <b>Register</b>. <FromTemplate commands={env.commands} />
         </Empty>
       )}
       {slot.value?.map(one => (
@@ -57,7 +57,7 @@ function Model({ model, commands, one, actor }: IEnv & { one: IModel; actor: str
       </div>
       {newest && <Version {...{ model, commands, one, actor }} version={newest} />}
       {older.length > 0 && (
-        <Fold summary={`${older.length} older ${older.length === 1 ? 'version' : 'versions'}`}>
+        <Fold summary={counted(older.length, 'older version')}>
           {() => older.map(version => <Version key={version.version} {...{ model, commands, one, actor, version }} />)}
         </Fold>
       )}

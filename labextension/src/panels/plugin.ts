@@ -27,6 +27,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
       caption: 'Data sets, runs, models and deployments of this workspace',
       execute: async args => {
         app.shell.activateById(widget.id);
+        await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))); // the palette gives the focus back
         const section = SECTIONS.find(one => one === text(args.section));
         if (!section) {
           return false;

@@ -2,7 +2,7 @@ import * as React from 'react';
 
 import { Id } from '../commands/ids';
 import { subjectOf } from '../commands/runs';
-import { Act, Badge, Empty, Fold, Guarded, Problem, Progress, Standing, useSlot, When, type IEnv } from '../parts';
+import { Act, Badge, counted, Empty, Fold, FromTemplate, Guarded, Problem, Progress, Standing, useSlot, When, type IEnv } from '../parts';
 import { bundlesIn } from '../commands/asking';
 import type { IJob, IRunState, IStepState } from '../tokens';
 import { Log } from './log';
@@ -24,7 +24,7 @@ export function RunsSection(env: IEnv): JSX.Element {
       {runs.value && jobs.value && all.length === 0 && (
         <Empty>
           Nothing has run yet. Open a template from the launcher, set its parameters and press <b>Run as step</b> in its
-          toolbar.
+          toolbar. <FromTemplate commands={env.commands} />
         </Empty>
       )}
       {all.map((one, at) => (
@@ -90,7 +90,7 @@ function Run({ model, commands, run, job, newest }: IRunProps): JSX.Element {
   const done = run.steps.filter(step => step.status === 'ran' || step.status === 'cached').length;
   const open = going || newest || (broken && Date.now() - Date.parse(run.began_at) < 3_600_000);
   return (
-    <article className="mlops-Card" aria-label={`Run ${name}`} data-testid={`mlops-run-${hex8(run.id)}`}>
+    <article className="mlops-Card" aria-label={`Run ${name}`} data-testid={`mlops-run-${hex8(run.id)}`} data-id={run.id}>
       <header>
         <h3>{name}</h3>
         <Badge says={run.status} />
@@ -133,7 +133,7 @@ const RunCard = React.memo(Run);
 const JobCard = React.memo(Job);
 
 const steps = (done: number, all: number) =>
-  done === all ? `${all} ${all === 1 ? 'step' : 'steps'}` : `${done} of ${all} steps`;
+  done === all ? counted(all, 'step') : `${done} of ${counted(all, 'step')}`;
 
 const cells = (steps: readonly IStepState[]) =>
   steps.reduce((sum, step) => sum + (step.status === 'cached' || step.status === 'ran' ? step.of : step.cells), 0);

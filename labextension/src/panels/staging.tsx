@@ -13,7 +13,7 @@ export function StagingSection(env: IEnv): JSX.Element {
       <Standing slot={slot} of="deployments" />
       {slot.value?.length === 0 && (
         <Empty>
-          Nothing is deployed. Register a model, then press <b>Deploy</b> beside its version.{' '}
+          Nothing is deployed. Register a model, then press <b>Deploy</b> beside its version, or here.{' '}
           <Act kind="main" onAct={() => env.commands.execute(Id.deploy)}>
             Deploy to staging …
           </Act>

@@ -56,7 +56,7 @@ function Sending({ model, name, onLineage }: ISendingProps): JSX.Element {
     }
   };
   return (
-    <div data-testid="mlops-send">
+    <div className="mlops-Send" data-testid="mlops-send">
       <p>
         <label htmlFor={id}>Images (PNG or JPEG)</label>{' '}
         <input
