@@ -72,7 +72,7 @@ def test_a_rejected_proposal_keeps_its_reason(ws, page):
 def test_an_alias_goes_back(ws, page):
     assert resolve_model(ws, "signs@staging").version == 2
     model = panel(page, "models").get_by_test_id("mlops-model-signs")
-    button(model, "Roll back signs in staging").click()
+    button(model, "Roll back signs in staging to 1").click()
     button(page.locator(".jp-Dialog"), "Roll back").click()
     model.get_by_text("staging 1").wait_for()
     assert resolve_model(ws, "signs@staging").version == 1
@@ -162,7 +162,7 @@ def test_a_reload_brings_lineage_and_browse_back(page, bob):
     frame.wait_for(timeout=120_000)
     layouts = bob.folder.parent / ".jupyter/lab/workspaces"
     until(page, lambda: [one for one in layouts.iterdir() if all(
-        tab in one.read_text("utf-8") for tab in ("mlops-nb-browse:boxes@v1", "mlops-nb-lineage:signs@staging")
+        tab in one.read_text("utf-8") for tab in ("mlops-nb-browse:boxes@v1", "mlops-nb-lineage:mlops-nb-lineage-")
     )])  # fmt: skip
     page.reload()
     frame.wait_for(timeout=120_000)
