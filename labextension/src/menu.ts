@@ -11,7 +11,7 @@ const GROUPS: readonly (readonly string[])[] = [
   [Id.validate, Id.runStep, Id.train, Id.register, Id.deploy],
   [Id.judge, Id.propose, Id.approve, Id.reject, Id.promote, Id.rollback],
   [Id.sendImages, Id.check, Id.acknowledge, Id.stopDeployment],
-  [Id.tag, Id.fork, Id.release, Id.browse, Id.lineage],
+  [Id.ingest, Id.split, Id.tag, Id.fork, Id.merge, Id.release, Id.browse, Id.lineage],
   [Id.cancelRun, Id.resumeRun, Id.stopJob, Id.openNotebook]
 ];
 

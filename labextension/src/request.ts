@@ -9,6 +9,7 @@ import {
   readJob,
   readLineage,
   readModel,
+  readDifference,
   readQuarantined,
   readRun,
   readSchema,
@@ -90,6 +91,7 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
     release: (name, quarantine_id, reason) => quietly('datasets/release', { name, quarantine_id, reason }),
     tag: (ref, tag) => quietly('datasets/tag', { ref, tag }),
     fork: (ref, branch) => quietly('datasets/fork', { ref, branch }),
+    difference: async (before, after) => readDifference(fields(await get('datasets/diff', { before, after }))),
     models: async () => listed('models', readModel),
     propose: (bundle, baseline, summary) =>
       models('models/propose', { bundle, summary, ...(baseline ? { baseline } : {}) }),

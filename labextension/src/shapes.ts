@@ -8,6 +8,7 @@ import type {
   IModel,
   IModelVersion,
   INotebookSchema,
+  IDifference,
   IQuarantined,
   IRunState,
   IShift,
@@ -99,6 +100,13 @@ export const readDataset = (one: Fields): IDataset => ({
   })),
   quarantined: count(one.quarantined),
   contract: one.contract === true
+});
+
+export const readDifference = (one: Fields): IDifference => ({
+  added: count(one.added),
+  removed: count(one.removed),
+  changed: count(one.changed),
+  fields: many(one.fields, each => ({ field: text(each.field), count: count(each.count) }))
 });
 
 export const readQuarantined = (one: Fields): IQuarantined => ({

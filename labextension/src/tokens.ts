@@ -109,6 +109,14 @@ export interface IDataset {
   readonly contract: boolean;
 }
 
+/** What it takes to come from one version to another. */
+export interface IDifference {
+  readonly added: number;
+  readonly removed: number;
+  readonly changed: number;
+  readonly fields: readonly { readonly field: string; readonly count: number }[];
+}
+
 export interface IQuarantined {
   readonly id: string;
   readonly sample_id: string;
@@ -311,6 +319,7 @@ export interface IRequest {
   release(name: string, quarantineId: string, reason: string): Promise<void>;
   tag(ref: string, tag: string): Promise<void>;
   fork(ref: string, branch: string): Promise<void>;
+  difference(before: string, after: string): Promise<IDifference>;
   models(): Promise<IModel[]>;
   propose(bundle: string, baseline: string, summary: string): Promise<IModel[]>;
   judge(verdict: 'approve' | 'reject', proposal: string, comment: string): Promise<IModel[]>;

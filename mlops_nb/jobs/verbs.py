@@ -56,7 +56,7 @@ def _split(
     }
     say(said=f"divides {name}")
     got = split(ws, name, fractions=said or None, by=by)
-    say(said=", ".join(f"{side} {n}" for side, n in got.samples.items()))
+    say(said=", ".join(f"{side} {got.samples.get(side, 0)}" for side in ("train", "val", "test")))
     return {
         "version": got.version,
         "digest": got.digest,

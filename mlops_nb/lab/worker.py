@@ -120,7 +120,8 @@ class Worker:
         try:
             await asyncio.wait_for(process.wait(), 3)
         except TimeoutError:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it ended just now
+                process.kill()
             await process.wait()
         await asyncio.gather(*self._reading)
 

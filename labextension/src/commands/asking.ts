@@ -32,6 +32,7 @@ export function schemaOf(properties: Readonly<Record<string, IProperty>>): Field
       description: one.description ?? '',
       format: one.format,
       default: one.initial,
+      ...(one.empty && one.type === 'number' && { anyOf: [{ type: 'number', minimum: one.minimum, maximum: one.maximum }, { type: 'null' }] }),
       ...(one.type === 'array' && { items: { type: 'string' } }),
       ...(one.choices && {
         enum: one.choices.map(choice => (typeof choice === 'string' ? choice : choice.id)),

@@ -23,6 +23,9 @@ export const Id = {
   resumeRun: 'mlops-nb:resume-run',
   stopJob: 'mlops-nb:stop-job',
   openNotebook: 'mlops-nb:open-executed',
+  ingest: 'mlops-nb:ingest-folder',
+  split: 'mlops-nb:split-dataset',
+  merge: 'mlops-nb:merge-branch',
   tag: 'mlops-nb:tag-dataset',
   fork: 'mlops-nb:fork-dataset',
   release: 'mlops-nb:release-sample'

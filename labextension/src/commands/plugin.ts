@@ -1,9 +1,11 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { INotebookTracker } from '@jupyterlab/notebook';
 
 import type { Fields } from '../reading';
 import { IMlops } from '../tokens';
 import { addDataCommands } from './data';
+import { addGrowingCommands } from './growing';
 import { addModelCommands } from './models';
 import { addNotebookCommands } from './notebook';
 import { addRunCommands, tellEnd } from './runs';
@@ -15,8 +17,13 @@ export const verbs: JupyterFrontEndPlugin<void> = {
   description: 'Commands for all verbs.',
   autoStart: true,
   requires: [IMlops],
-  optional: [INotebookTracker],
-  activate: (app: JupyterFrontEnd, model: IMlops, notebooks: INotebookTracker | null) => {
+  optional: [INotebookTracker, IDefaultFileBrowser],
+  activate: (
+    app: JupyterFrontEnd,
+    model: IMlops,
+    notebooks: INotebookTracker | null,
+    browser: IDefaultFileBrowser | null
+  ) => {
     const { commands } = app;
     /** The notebook whose toolbar was pressed; where none was, the one that is worked on. */
     const meant = (args: Fields) => {
@@ -31,6 +38,7 @@ export const verbs: JupyterFrontEndPlugin<void> = {
     addModelCommands(commands, model);
     addStagingCommands(commands, model);
     addDataCommands(commands, model);
+    addGrowingCommands(app, model, browser);
     model.ended.connect((_, job) => tellEnd(app, model, job));
     app.shell.currentChanged?.connect(() => {
       commands.notifyCommandChanged();

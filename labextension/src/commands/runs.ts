@@ -81,6 +81,9 @@ async function openPage(app: JupyterFrontEnd, model: IMlops, run: string, step: 
 }
 
 const DONE: Readonly<Record<string, string>> = {
+  ingest: 'Ingested',
+  split: 'Split',
+  merge: 'Merged',
   validate: 'Validated',
   run: 'Ran',
   resume: 'Resumed',

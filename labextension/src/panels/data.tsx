@@ -3,18 +3,23 @@ import * as React from 'react';
 import { Id } from '../commands/ids';
 import { Act, Badge, counted, Empty, Fold, Guarded, Problem, Standing, useSlot, When, type IEnv } from '../parts';
 import type { IDataset, IJob, IQuarantined } from '../tokens';
+import { JobCard } from './runs';
 
 /** Data sets: versions, branches, what the checks found, what is in quarantine. */
 export function DataSection(env: IEnv): JSX.Element {
   const slot = useSlot(env.model, 'datasets');
   const jobs = useSlot(env.model, 'jobs').value ?? [];
+  const growing = jobs.filter(job => job.status === 'running' && GROWING.has(job.verb));
   return (
     <>
       <Standing slot={slot} of="data sets" />
+      {growing.map(job => (
+        <JobCard key={job.id} {...env} job={job} />
+      ))}
       {slot.value?.length === 0 && (
         <Empty>
-          No data set yet. Bring images in: open a terminal and run <code>mlops-nb ingest FOLDER --as signs</code>, or
-          begin with <code>mlops-nb demo</code>.
+          No data set yet. Bring images in from a folder that the file browser shows, or run <code>mlops-nb demo</code> in a
+          terminal.
         </Empty>
       )}
       {slot.value?.map(one => (
@@ -22,9 +27,18 @@ export function DataSection(env: IEnv): JSX.Element {
           <Dataset {...env} dataset={one} job={validating(jobs, one.name)} />
         </Guarded>
       ))}
+      {slot.value && (
+        <div className="mlops-Acts mlops-Foot">
+          <Act kind={slot.value.length ? 'plain' : 'main'} onAct={() => env.commands.execute(Id.ingest)}>
+            Ingest a folder …
+          </Act>
+        </div>
+      )}
     </>
   );
 }
+
+const GROWING = new Set(['ingest', 'split', 'merge']);
 
 const validating = (jobs: readonly IJob[], name: string) =>
   jobs.find(
@@ -66,6 +80,9 @@ function Dataset({ model, commands, dataset, job }: IDatasetProps): JSX.Element 
         </Act>
         <Act label={`Lineage of ${name}`} onAct={() => commands.execute(Id.lineage, { of: ref })}>
           Lineage
+        </Act>
+        <Act label={`Split ${name}`} onAct={() => commands.execute(Id.split, { name })}>
+          Split
         </Act>
         <Act label={`Tag ${name}`} onAct={() => commands.execute(Id.tag, { ref })}>
           Tag
@@ -155,17 +172,13 @@ function Quarantine({ model, commands, name, known }: IEnv & { name: string; kno
   );
 }
 
-function Versions({ commands, dataset }: IEnv & { dataset: IDataset }): JSX.Element {
+function Versions({ model, commands, dataset }: IEnv & { dataset: IDataset }): JSX.Element {
   return (
     <>
-      <p>
-        {dataset.branches.map(branch => (
-          <span key={branch.name} className="mlops-Tag">
-            {branch.name} · {branch.version}
-          </span>
-        ))}
-      </p>
       <ul className="mlops-List">
+        {dataset.branches.map(branch => (
+          <Branch key={branch.name} {...{ model, commands }} of={dataset.name} {...branch} />
+        ))}
         {dataset.versions.map((version, at) => (
           <li key={at}>
             <strong>{version.tags.join(', ') || version.version}</strong> {counted(version.samples, 'sample')} by {version.by},{' '}
@@ -188,5 +201,29 @@ function Versions({ commands, dataset }: IEnv & { dataset: IDataset }): JSX.Elem
         ))}
       </ul>
     </>
+  );
+}
+
+interface IBranchProps extends IEnv {
+  readonly of: string;
+  readonly name: string;
+  readonly version: number;
+}
+
+function Branch({ commands, of, name, version }: IBranchProps): JSX.Element {
+  const ref = `${of}@${name}`;
+  return (
+    <li>
+      <span className="mlops-Tag">{name}</span> branch, version {version}{' '}
+      <Act kind="link" label={`Merge ${ref}`} onAct={() => commands.execute(Id.merge, { ref })}>
+        Merge
+      </Act>{' '}
+      <Act kind="link" label={`Validate ${ref}`} onAct={() => commands.execute(Id.validate, { ref })}>
+        Validate
+      </Act>{' '}
+      <Act kind="link" label={`Browse ${ref}`} onAct={() => commands.execute(Id.browse, { ref })}>
+        Browse
+      </Act>
+    </li>
   );
 }

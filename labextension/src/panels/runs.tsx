@@ -130,7 +130,7 @@ function Run({ model, commands, run, job, newest }: IRunProps): JSX.Element {
 
 /** Drawn again only when they change themselves, however many events come for others. */
 const RunCard = React.memo(Run);
-const JobCard = React.memo(Job);
+export const JobCard = React.memo(Job);
 
 const steps = (done: number, all: number) =>
   done === all ? counted(all, 'step') : `${done} of ${counted(all, 'step')}`;
