@@ -1,6 +1,7 @@
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IFrame, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { URLExt } from '@jupyterlab/coreutils';
+import type { Message } from '@lumino/messaging';
 import { Panel, Widget } from '@lumino/widgets';
 
 import { ask } from './form/dialog';
@@ -24,7 +25,31 @@ class Browser extends Panel {
     this._said.node.setAttribute('role', 'status');
     this.addWidget(this._said);
     this._model.changed.connect(this._look, this);
+  }
+
+  /** Open the version, where it is not open: nobody has yet, or nobody looked for long and the App has ended. */
+  open(): void {
+    if (this._opening || (this._job && this._known()?.status === 'running')) {
+      return;
+    }
+    this._frame?.dispose();
+    this._frame = null;
+    this._said.removeClass('mlops-Problem');
+    this._said.show();
     void this._begin();
+  }
+
+  protected onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.onAfterShow(message);
+  }
+
+  /** A tab that was restored behind another one begins when somebody looks at it. */
+  protected onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    if (this.isVisible && !this._job) {
+      this.open();
+    }
   }
 
   dispose(): void {
@@ -34,18 +59,24 @@ class Browser extends Panel {
 
   private async _begin(): Promise<void> {
     this._say(`Opening ${this.ref} …`);
+    this._opening = true;
     try {
       this._job = await this._model.begin('browse', { ref: this.ref });
       this._look();
     } catch (problem) {
       this._fail(problem instanceof Error ? problem.message : String(problem));
+    } finally {
+      this._opening = false;
     }
   }
 
+  private _known(): IJob | undefined {
+    return (this._model.slot('jobs').value ?? []).find(one => one.id === this._job?.id);
+  }
+
   private _look(): void {
-    const id = this._job?.id;
-    const job: IJob | undefined = (this._model.slot('jobs').value ?? []).find(one => one.id === id);
-    if (!job || this._shown) {
+    const job = this._known();
+    if (!job || this._frame) {
       return;
     }
     const path = text(job.result?.path);
@@ -60,7 +91,6 @@ class Browser extends Panel {
   }
 
   private _show(path: string): void {
-    this._shown = true;
     const base = new URL(this._baseUrl, window.location.href);
     const url = new URL(path.startsWith('/') ? path : URLExt.join(base.pathname, path), base);
     const frame = new IFrame({
@@ -70,15 +100,14 @@ class Browser extends Panel {
     frame.url = url.href;
     const page = frame.node.querySelector('iframe');
     page?.setAttribute('title', `Images of ${this.ref}`);
-    page?.addEventListener('load', () => this._said.dispose(), { once: true });
+    page?.addEventListener('load', () => this._said.hide(), { once: true });
     this._say(`Loading the App on ${this.ref} …`);
     this.addWidget(frame);
+    this._frame = frame;
   }
 
   private _say(said: string): void {
-    if (!this._said.isDisposed) {
-      this._said.node.textContent = said;
-    }
+    this._said.node.textContent = said;
   }
 
   private _fail(said: string): void {
@@ -88,7 +117,8 @@ class Browser extends Panel {
 
   private readonly _said = new Widget();
   private _job: IJob | null = null;
-  private _shown = false;
+  private _frame: IFrame | null = null;
+  private _opening = false;
 }
 
 /** A tab of the main area with FiftyOne on a data set version, behind the Jupyter server. */
@@ -110,6 +140,8 @@ export const browse: JupyterFrontEndPlugin<void> = {
         widget.title.closable = true;
         await tracker.add(widget);
         app.shell.add(widget, 'main', { type: 'MLOps' });
+      } else {
+        widget.content.open();
       }
       app.shell.activateById(widget.id);
     };

@@ -8,8 +8,7 @@ __all__ = ['listed', 'has_any', 'known', 'ask', 'agree', 'refuse', 'move', 'back
 # %% ../../nbs/17db_lab_models.ipynb #fb9a5473
 from typing import Any
 
-from ..evaluate.decision import Decision
-from ..evaluate.judging import decisions
+from ..evaluate.judging import decision_in, decisions
 from .place import Place
 from mlops_nb.ledger import (
     Act,
@@ -50,6 +49,7 @@ class _Told:
         self.ws = ws
         self.registered = acts(ws, verb="register")
         self.proposed = proposals(ws)
+        self.gates = {act.facts.get("candidate"): act for act in acts(ws, verb="gate")}  # newest
 
 
 def _model(told: _Told, name: str, versions: list[ModelVersion]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _version(told: _Told, one: ModelVersion) -> dict[str, Any]:
     act: Act | None = next((a for a in mine if a.facts.get("name") == one.name), None)
     made = [a for a in acts(told.ws, verb="run", touching=one.bundle_id)
             if one.bundle_id in a.outputs]  # fmt: skip
-    kept = next(iter(decisions(told.ws, one.bundle_id)), None)
+    gate = told.gates.get(one.bundle_id)
     asked = [p for p in reversed(told.proposed) if p.candidate == one.bundle_id]
     return {
         "version": one.version,
@@ -78,15 +78,14 @@ def _version(told: _Told, one: ModelVersion) -> dict[str, Any]:
         "at": act and act.at,
         "run": made[0].facts.get("run") if made else None,
         "data": act and act.facts.get("data"),
-        "decision": kept and _decision(told.ws, kept),
+        "decision": gate and _decision(told.ws, gate),
         "proposals": [_proposal(told.ws, p) for p in asked],
     }
 
 
-def _decision(ws: Workspace, found: Decision) -> dict[str, Any]:
-    "A Decision, and by which act it came on record."
-    act = acts(ws, verb="gate", touching=found.id)[-1]
-    report = act.inputs[0]
+def _decision(ws: Workspace, act: Act) -> dict[str, Any]:
+    "The Decision that an act put on record."
+    found, report = decision_in(ws, act), act.inputs[0]
     made = [one for one in acts(ws, verb="run", touching=report) if report in one.outputs]
     page = {name: made[-1].facts.get(name) if made else None for name in ("run", "step")}
     return page | {
@@ -111,7 +110,8 @@ def _proposal(ws: Workspace, one: Proposal) -> dict[str, Any]:
 def known(place: Place, bundle: str) -> list[dict[str, Any]]:
     "The Decisions about a bundle, newest first."
     ws = place.found()
-    return [_decision(ws, one) for one in decisions(ws, bundle)]
+    gates = [act for act in acts(ws, verb="gate") if act.facts.get("candidate") == bundle]
+    return [_decision(ws, act) for act in reversed(gates)]
 
 # %% ../../nbs/17db_lab_models.ipynb #6a95f36f
 def ask(

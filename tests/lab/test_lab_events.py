@@ -93,7 +93,8 @@ def test_a_flood_of_events_loses_no_last_state(server, ws):
     lines = [one["lines"] for one in states]
     assert lines == sorted(set(lines)) and lines[-1] == 1002
     began, ended = (datetime.fromisoformat(states[-1][at]) for at in ("began_at", "ended_at"))
-    assert 2 <= len(states) <= (ended - began).total_seconds() * 10 + 3
+    after_a_click = 4  # looks within a tenth of a second, if somebody before us clicked just now
+    assert 2 <= len(states) <= (ended - began).total_seconds() * 10 + 3 + after_a_click
     assert states[-1]["steps"][0]["cells"] == 1000
     socket.close()
 

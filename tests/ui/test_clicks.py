@@ -8,6 +8,7 @@ from conftest import ROOT, answer, button, command, opened, panel, running_lab
 from town import notebook, town
 
 from mlops_nb import data
+from mlops_nb.jobs import jobs, stop_job
 from mlops_nb.ledger import acts, proposals
 from mlops_nb.pipeline import load_run
 from mlops_nb.registry import resolve_model
@@ -153,6 +154,22 @@ def test_the_status_bar_leads_to_what_it_tells(page):
     item.get_by_text("1 alert").wait_for()
     item.click()
     page.locator("[data-testid=mlops-staging]:focus-within").wait_for()
+
+
+def test_a_look_that_has_ended_is_opened_again(page, ws):
+    def looks():
+        return [one for one in jobs(ws) if one.verb == "browse" and one.status == "running"]
+
+    command(page, "mlops-nb:browse", {"ref": "signs@v1"})
+    frame = page.get_by_test_id("mlops-browse").locator("iframe")
+    frame.wait_for(timeout=120_000)
+    (first,) = looks()
+    stop_job(ws, first.id, by="bob")
+    until(page, lambda: not looks())
+    until(page, lambda: command(page, "mlops-nb:browse", {"ref": "signs@v1"}) or looks())
+    frame.wait_for(timeout=120_000)
+    frame.content_frame.locator("[data-cy='looker']").first.wait_for(timeout=120_000)
+    assert len(looks()) == 1
 
 
 def test_a_reload_brings_lineage_and_browse_back(page, bob):

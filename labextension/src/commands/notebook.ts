@@ -73,11 +73,17 @@ export function addNotebookCommands(
           format: 'ModelRef',
           initial: named || refs[0]
         },
-        name: { title: 'Deployment', description: 'where it answers from then on', initial: 'staging' }
+        name: {
+          title: 'Deployment',
+          description: 'where it answers from then on',
+          initial: text(args.name) || 'staging'
+        }
       });
       await ask({
         title: 'Deploy to staging',
-        about: 'The model is served on this machine; a deployment of the same name is replaced once the new one is healthy.',
+        about:
+          'The model is served on this machine; a deployment of the same name is replaced once the new one is healthy.' +
+          unapproved(model, named || (refs[0] ?? '')),
         schema,
         send: 'Deploy',
         all: true,
@@ -86,6 +92,15 @@ export function addNotebookCommands(
       });
     }
   });
+}
+
+/** A word of warning for a version that nobody but its author has looked at. */
+function unapproved(model: IMlops, ref: string): string {
+  const [name, which] = ref.split('@');
+  const versions = (model.slot('models').value ?? []).find(one => one.name === name)?.versions ?? [];
+  const found = versions.find(one => String(one.version) === which || one.aliases.includes(which ?? ''));
+  const approved = !found || found.aliases.length > 0 || found.proposals.some(one => one.status === 'approved');
+  return approved ? '' : ` Nobody has approved ${ref} yet.`;
 }
 
 /** Begin at once; only where that is refused a form asks, and says why. */

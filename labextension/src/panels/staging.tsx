@@ -44,7 +44,7 @@ function Deployment({ commands, one }: IEnv & { one: IDeployment }): JSX.Element
       <p>
         <strong>{one.model || short(one.bundle)}</strong>{' '}
         <span className="mlops-Dim">
-          since <When at={one.started_at} /> {one.alive ? `· ${one.url}` : '· no process answers: deploy it again'}
+          since <When at={one.started_at} /> {one.alive ? `· ${one.url}` : '· no process answers'}
         </span>
       </p>
       <dl className="mlops-Facts">
@@ -74,6 +74,15 @@ function Deployment({ commands, one }: IEnv & { one: IDeployment }): JSX.Element
         <p className="mlops-Dim">No shift is known yet: send images, then press Check now.</p>
       )}
       <div className="mlops-Acts">
+        {!one.alive && (
+          <Act
+            kind="main"
+            label={`Deploy ${name} again`}
+            onAct={() => commands.execute(Id.deploy, { ref: one.model || one.bundle, name })}
+          >
+            Deploy again
+          </Act>
+        )}
         <Act label={`Send images to ${name}`} disabled={!one.alive} onAct={() => commands.execute(Id.sendImages, { name })}>
           Send images
         </Act>
