@@ -28,15 +28,16 @@ class Browser extends Panel {
   }
 
   /** Open the version, where it is not open: nobody has yet, or nobody looked for long and the App has ended. */
-  open(): void {
-    if (this._opening || (this._job && this._known()?.status === 'running')) {
+  async open(): Promise<void> {
+    if (this._opening || (this._frame && (await this._model.request.answers(this._frame.url)))) {
       return;
     }
     this._frame?.dispose();
     this._frame = null;
+    this._job = null; // what it said is no longer so
     this._said.removeClass('mlops-Problem');
     this._said.show();
-    void this._begin();
+    await this._begin();
   }
 
   protected onAfterAttach(message: Message): void {
@@ -48,7 +49,7 @@ class Browser extends Panel {
   protected onAfterShow(message: Message): void {
     super.onAfterShow(message);
     if (this.isVisible && !this._job) {
-      this.open();
+      void this.open();
     }
   }
 
@@ -70,12 +71,9 @@ class Browser extends Panel {
     }
   }
 
-  private _known(): IJob | undefined {
-    return (this._model.slot('jobs').value ?? []).find(one => one.id === this._job?.id);
-  }
-
   private _look(): void {
-    const job = this._known();
+    const id = this._job?.id;
+    const job: IJob | undefined = (this._model.slot('jobs').value ?? []).find(one => one.id === id);
     if (!job || this._frame) {
       return;
     }
@@ -141,7 +139,7 @@ export const browse: JupyterFrontEndPlugin<void> = {
         await tracker.add(widget);
         app.shell.add(widget, 'main', { type: 'MLOps' });
       } else {
-        widget.content.open();
+        void widget.content.open();
       }
       app.shell.activateById(widget.id);
     };

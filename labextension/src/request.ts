@@ -103,6 +103,13 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
     check: name => deployments('deployments/check', { name }),
     acknowledge: (id, comment) => deployments('alerts/acknowledge', { id, comment }),
     classify: async (name, images) => many(await post('deployments/classify', { name, images }), readClassified),
+    answers: async url => {
+      try {
+        return (await ServerConnection.makeRequest(url, { method: 'GET' }, settings)).ok;
+      } catch {
+        return false;
+      }
+    },
     lineage: async of => readLineage(fields(await get('lineage', { of }))),
     text: async id => {
       const said = fields(await get('text', { id }));

@@ -330,6 +330,8 @@ export interface IRequest {
   check(name: string): Promise<IDeployment[]>;
   acknowledge(id: string, comment: string): Promise<IDeployment[]>;
   classify(name: string, images: readonly { name: string; base64: string }[]): Promise<IClassified[]>;
+  /** Does a page of this server answer? */
+  answers(url: string): Promise<boolean>;
   lineage(of: string): Promise<ILineage>;
   /** What a person reads of a blob, a commit, a prediction, a run; the picture is a data URL, or ''. */
   text(id: string): Promise<{ text: string; whole: boolean; picture: string }>;

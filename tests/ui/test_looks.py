@@ -144,7 +144,8 @@ def test_where_there_is_nothing_yet_it_says_what_to_do(tmp_path, browser, pictur
                 open_workspace(tmp_path / "none")
             with opened(browser, lab, dark=dark, pictures=pictures) as page:
                 for name, step in zip(
-                    SECTIONS, ("mlops-nb ingest", "Run as step", "Register", "Deploy")
+                    SECTIONS,
+                    ("a folder that the file browser shows", "Run as step", "Register", "Deploy"),
                 ):
                     section = panel(page, name)
                     section.locator(".mlops-Empty", has_text=step).wait_for()
