@@ -91,7 +91,13 @@ function Chosen({ lineage, onOpen, onRoot }: IChosenProps): JSX.Element {
   return (
     <div className="mlops-Lineage-body">
       <Graph {...{ drawing, lineage, chosen, choose, onOpen }} />
-      {node && <Details {...{ node, onOpen, onRoot }} root={lineage.root} />}
+      {node && (
+        <Details
+          {...{ node, onOpen, onRoot }}
+          root={lineage.root}
+          made={node.made.length > 0 || lineage.edges.some(edge => edge.target === node.id)}
+        />
+      )}
     </div>
   );
 }
@@ -267,9 +273,14 @@ function curve(from: IPlaced, to: IPlaced): string {
   return `M${x0},${y0} C${x0 + bend},${y0} ${x1 - bend},${y1} ${x1},${y1}`;
 }
 
-type IDetailsProps = Pick<IViewProps, 'onOpen' | 'onRoot'> & { readonly node: ILineageNode; readonly root: string };
+type IDetailsProps = Pick<IViewProps, 'onOpen' | 'onRoot'> & {
+  readonly node: ILineageNode;
+  readonly root: string;
+  /** Something here led to it. */
+  readonly made: boolean;
+};
 
-function Details({ node, root, onOpen, onRoot }: IDetailsProps): JSX.Element {
+function Details({ node, root, made, onOpen, onRoot }: IDetailsProps): JSX.Element {
   return (
     <section className="mlops-Lineage-details" aria-live="polite" aria-label="The chosen thing">
       <h3>{nameOf(node)}</h3>
@@ -287,7 +298,7 @@ function Details({ node, root, onOpen, onRoot }: IDetailsProps): JSX.Element {
             {act.said && `: ${act.said}`}
           </li>
         ))}
-        {node.made.length === 0 && OUTSIDE.includes(node.kind) && <li>brought in from outside</li>}
+        {!made && OUTSIDE.includes(node.kind) && <li>brought in from outside</li>}
       </ul>
       <div className="mlops-Acts">
         {node.opens.type !== 'none' && node.opens.type !== '' && (
