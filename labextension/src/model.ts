@@ -71,6 +71,7 @@ export class Model implements IMlops {
     const said = this.announce(path, verb);
     try {
       const job = await this.request.begin(verb, args);
+      this._began.add(job.id);
       if (path) {
         this._shown.set(path, job.id);
       }
@@ -80,6 +81,10 @@ export class Model implements IMlops {
     } finally {
       said();
     }
+  }
+
+  began(job: IJob): boolean {
+    return this._began.has(job.id);
   }
 
   announce(path: string | undefined, verb: string): () => void {
@@ -279,6 +284,7 @@ export class Model implements IMlops {
   private readonly _asking = new Map<Topic, { done: Promise<void>; again?: Promise<void> }>();
   private readonly _told = new Map<Topic, boolean>();
   private readonly _due = new Set<Topic>();
+  private readonly _began = new Set<string>();
   private readonly _shown = new Map<string, string>(); // notebook -> job
   private readonly _announced = new Map<string, IJob>(); // notebook -> what is being asked for
   private readonly _poll: Poll;

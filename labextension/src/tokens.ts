@@ -288,6 +288,8 @@ export interface IMlops {
   refresh(topic: Topic): Promise<void>;
   /** Take over an answer that holds a whole topic, such as the models after an approval. */
   put<K extends Topic>(topic: K, value: ISnapshots[K]): void;
+  /** Was this work begun by this page, and not by a cell or another tab? */
+  began(job: IJob): boolean;
   /** Begin long work; the path says in whose notebook its progress is shown. */
   begin(verb: string, args: Readonly<Record<string, unknown>>, path?: string): Promise<IJob>;
   /** Show at once that something is about to begin in a notebook; until what is returned is called. */

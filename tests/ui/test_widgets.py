@@ -163,6 +163,7 @@ def test_panels_do_their_work_and_tell_it_again(team, lab, browser, pictures):
             "ben"
         }
         page.screenshot(path=pictures / "done.png")
+        assert not page.get_by_text("validate of sings failed").count()  # its cell says so
 
         # another page on the same kernel is told everything
         page.evaluate("jupyterapp.commands.execute('docmanager:save')")

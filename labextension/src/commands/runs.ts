@@ -99,9 +99,13 @@ export function subjectOf(job: IJob): string {
   return path.split('/').pop() || text(ref) || text(name) || short(text(run) || text(bundle));
 }
 
-/** Tell how a job ended that this person began, with the next step one click away. */
+const LONG_MS = 30_000; // who waited that long may look elsewhere by now
+
+/** Tell how a job ended that this person began, with the next step one click away; a cell tells of its own below it. */
 export function tellEnd(app: JupyterFrontEnd, model: IMlops, job: IJob): void {
-  if (job.by !== model.slot('status').value?.actor || job.verb === 'browse') {
+  const long = Date.parse(job.ended_at) - Date.parse(job.began_at) > LONG_MS;
+  const mine = job.by === model.slot('status').value?.actor;
+  if (!mine || job.verb === 'browse' || !(long || model.began(job))) {
     return;
   }
   const show = { label: 'Show', callback: () => void app.commands.execute(Id.panel, { section: 'runs' }) };

@@ -48,7 +48,7 @@ function Sending({ model, name, onLineage }: ISendingProps): JSX.Element {
       );
       const found = await model.request.classify(name, sent);
       setAnswers(found);
-      say(`${found.length} answered, ${found.filter(one => one.confident).length} of them surely.`);
+      say(`${found.length} answered; the model is sure of ${found.filter(one => one.confident).length}.`);
       void model.refresh('deployments');
     } catch (error) {
       say('');
