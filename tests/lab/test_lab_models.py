@@ -210,10 +210,21 @@ def helper(server):
     return [one for one in mine if "mlops_nb.lab.worker" in one.cmdline()]
 
 
+def test_without_a_workspace_there_is_no_worker(tmp_path):
+    with jupyter(tmp_path) as server:
+        assert (
+            server.get("status").json()["workspace"] is None and server.get("models").json() == []
+        )
+        assert helper(server) == []
+
+
 def test_a_worker_that_dies_is_replaced_and_ends_with_its_server(bundles, tmp_path, folder):
     workspace = {"MLOPS_NB_WORKSPACE": str(folder / "work" / ".mlops")}
     with jupyter(tmp_path, environ=workspace) as server:
-        assert helper(server) == []  # nobody has asked anything
+        end = time.monotonic() + 20
+        while not helper(server):  # it begins with the server, before anybody asks
+            assert time.monotonic() < end
+            time.sleep(0.1)
         before = server.get("models").json()
         [first] = helper(server)
         os.kill(first.pid, signal.SIGKILL)
