@@ -61,7 +61,7 @@ def running_lab(home: Path, workspace: Path, *, actor: str, base: str = "/") -> 
         "MLOPS_NB_ACTOR": actor,
         "MLOPS_NB_WORKSPACE": str(workspace),
     }
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [
         f"--ServerApp.port={port}",
         "--ServerApp.ip=127.0.0.1",
