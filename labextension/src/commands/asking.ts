@@ -2,7 +2,7 @@ import { Notification, showErrorMessage } from '@jupyterlab/apputils';
 
 import { ago } from '../parts';
 import { text, type Fields } from '../reading';
-import type { IMlops } from '../tokens';
+import type { IMlops, ISnapshots } from '../tokens';
 
 /** One property of the JSON Schema of a question that this front end asks itself. */
 export interface IProperty {
@@ -62,6 +62,17 @@ function tellProblem(said: string): void {
   } else {
     Notification.error(said, { autoClose: false });
   }
+}
+
+/** What is known of a topic; the server is asked where nothing is yet. */
+export async function listOf<K extends 'datasets' | 'models' | 'deployments'>(
+  model: IMlops,
+  topic: K
+): Promise<ISnapshots[K] | readonly never[]> {
+  if (model.slot(topic).value === null) {
+    await model.refresh(topic);
+  }
+  return model.slot(topic).value ?? [];
 }
 
 /** References to data sets that can be meant, newest first. */

@@ -3,17 +3,12 @@ import type { CommandRegistry } from '@lumino/commands';
 import { ask } from '../form/dialog';
 import { text } from '../reading';
 import type { IMlops } from '../tokens';
-import { knownRefs, offers, schemaOf, type IProperty } from './asking';
+import { knownRefs, listOf, offers, schemaOf, type IProperty } from './asking';
 import { Id } from './ids';
 
 /** What is decided about data sets. */
 export function addDataCommands(commands: CommandRegistry, model: IMlops): void {
-  const known = async () => {
-    if (model.slot('datasets').value === null) {
-      await model.refresh('datasets');
-    }
-    return model.slot('datasets').value ?? [];
-  };
+  const known = () => listOf(model, 'datasets');
 
   const inQuarantine = async (only: string) => {
     const asked = (await known()).filter(({ name, quarantined }) => (only ? name === only : quarantined > 0));

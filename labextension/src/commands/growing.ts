@@ -5,18 +5,13 @@ import { ask } from '../form/dialog';
 import { icons } from '../icons';
 import { text } from '../reading';
 import type { IDataset, IMlops } from '../tokens';
-import { schemaOf } from './asking';
+import { listOf, schemaOf } from './asking';
 import { Id } from './ids';
 
 /** How a data set begins and grows: a folder is read, samples get a side, a branch is merged. */
 export function addGrowingCommands(app: JupyterFrontEnd, model: IMlops, browser: IDefaultFileBrowser | null): void {
   const { commands } = app;
-  const known = async () => {
-    if (model.slot('datasets').value === null) {
-      await model.refresh('datasets');
-    }
-    return model.slot('datasets').value ?? [];
-  };
+  const known = () => listOf(model, 'datasets');
 
   commands.addCommand(Id.ingest, {
     label: 'Ingest a folder …',

@@ -4,19 +4,14 @@ import type { CommandRegistry } from '@lumino/commands';
 import { ask } from '../form/dialog';
 import { count, text, type Fields } from '../reading';
 import type { IMlops, IModel, IModelVersion } from '../tokens';
-import { attempt, knownRefs, offers, schemaOf } from './asking';
+import { attempt, knownRefs, listOf, offers, schemaOf } from './asking';
 import { Id } from './ids';
 
 const COMMENT = { title: 'Comment', description: 'why; it is kept on record', format: 'long' };
 
 /** What is decided about models; the server judges whether it may be. */
 export function addModelCommands(commands: CommandRegistry, model: IMlops): void {
-  const known = async () => {
-    if (model.slot('models').value === null) {
-      await model.refresh('models');
-    }
-    return model.slot('models').value ?? [];
-  };
+  const known = () => listOf(model, 'models');
   const put = (models: readonly IModel[]) => model.put('models', models);
 
   commands.addCommand(Id.judge, {

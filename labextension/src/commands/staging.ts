@@ -4,18 +4,13 @@ import type { CommandRegistry } from '@lumino/commands';
 import { ask } from '../form/dialog';
 import { text } from '../reading';
 import type { IDeployment, IMlops } from '../tokens';
-import { attempt, schemaOf } from './asking';
+import { attempt, listOf, schemaOf } from './asking';
 import { Id } from './ids';
 import { sendImages } from '../staging/sending';
 
 /** What is done about what is deployed. */
 export function addStagingCommands(commands: CommandRegistry, model: IMlops): void {
-  const known = async () => {
-    if (model.slot('deployments').value === null) {
-      await model.refresh('deployments');
-    }
-    return model.slot('deployments').value ?? [];
-  };
+  const known = () => listOf(model, 'deployments');
   const put = (deployments: readonly IDeployment[]) => model.put('deployments', deployments);
 
   commands.addCommand(Id.acknowledge, {
