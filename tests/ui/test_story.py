@@ -130,7 +130,7 @@ def test_the_whole_story(team, ann, bob, browser, pictures):
         page.get_by_test_id("mlops-shift").wait_for()
         server.get_by_text("page", exact=True).first.wait_for()
         picture(page, "paged")
-        assert "alert" in page.get_by_test_id("mlops-status").inner_text()
+        page.get_by_test_id("mlops-status").get_by_text("alert").wait_for()
         for _ in range(server.get_by_role("button", name="Acknowledge").count()):
             server.get_by_role("button", name="Acknowledge").first.click()
             answer(page, "Acknowledge", comment="it snows; we learn it tonight")

@@ -45,7 +45,10 @@ export function addStagingCommands(commands: CommandRegistry, model: IMlops): vo
     execute: async args => {
       const name = text(args.name) || (await chosen(await known(), 'Check a deployment', 'Check'));
       if (name) {
-        await attempt(async () => put(await model.request.check(name)));
+        await attempt(async () => {
+          put(await model.request.check(name));
+          await model.refresh('status'); // it counts the alerts
+        });
       }
     }
   });
