@@ -66,11 +66,11 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
     }
     return answer(response);
   }
-  const listed = async <T>(path: string, read: (one: Fields) => T) => {
-    const said = await ask(path, { method: 'GET' });
+  const get = (path: string, query?: Query) => ask(path, { method: 'GET' }, query);
+  const listed = async <T>(path: string, read: (one: Fields) => T, query?: Query) => {
+    const said = await get(path, query);
     return Array.isArray(said) ? said.map(one => read(fields(one))) : [read({})];
   };
-  const get = (path: string, query?: Query) => ask(path, { method: 'GET' }, query);
   const post = (path: string, body: Fields) => ask(path, { method: 'POST', body: JSON.stringify(body) });
   const models = async (path: string, body: Fields) => many(await post(path, body), readModel);
   const deployments = async (path: string, body: Fields) => many(await post(path, body), readDeployment);
@@ -78,7 +78,7 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
 
   return {
     status: async () => readStatus(fields(await get('status'))),
-    runs: async () => listed('runs', readRun),
+    runs: async (known = 0) => listed('runs', readRun, known ? { skip: String(known) } : {}),
     log: async (id, step) => text(fields(await get('runs/log', { id, step })).text),
     page: async (id, step) => text(fields(await get('runs/page', { id, step })).html),
     cancel: id => quietly('runs/cancel', { id }),

@@ -307,7 +307,8 @@ export interface IMlops {
 /** Every question that can be put to the server. */
 export interface IRequest {
   status(): Promise<IStatus>;
-  runs(): Promise<IRunState[]>;
+  /** The newest runs; or those before so many that are known. */
+  runs(known?: number): Promise<IRunState[]>;
   log(run: string, step: string): Promise<string>;
   /** A notebook as executed, as one HTML page. */
   page(run: string, step: string): Promise<string>;

@@ -9,6 +9,7 @@ __all__ = ['PATIENCE_S', 'Here', 'open_alerts', 'warm', 'end', 'runs', 'log', 'c
 # %% ../../nbs/17h_lab_here.ipynb #39652faa
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -101,9 +102,11 @@ async def end(here: Here) -> None:
     await here.worker.end()
 
 # %% ../../nbs/17h_lab_here.ipynb #bea068d4
-def runs(here: Here) -> list[dict[str, Any]]:
-    "The newest runs."
-    return here.known.newest(here.place.found())
+def runs(here: Here, skip: str = "0") -> list[dict[str, Any]]:
+    "The newest runs, or older ones."
+    if not re.fullmatch("[0-9]{1,9}", skip):
+        raise ValueError(f"skip is {skip!r}. Send the number of runs that are known already.")
+    return here.known.newest(here.place.found(), int(skip))
 
 
 def log(here: Here, id: str, step: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ..pipeline.watching import Following
 from ..workspace import PipelineError, Workspace
 
 # %% ../../nbs/17c_lab_runs.ipynb #0c97f713
-NEWEST = 50  # runs in a snapshot
+NEWEST = 50  # runs in a snapshot, and in each further look
 
 
 def run_state(
@@ -78,15 +78,21 @@ class Runs:
                     "Restore its folder, or remove it."
                 ) from err
 
-    def newest(self, ws: Workspace) -> list[dict[str, Any]]:
+    def newest(
+        self,
+        ws: Workspace,
+        skip: int = 0,  # so many that are known already
+    ) -> list[dict[str, Any]]:
         "The states of the newest runs, newest first."
         with self._lock:
             paths = list(ws.path("runs").glob("*/run.json"))
         paths.sort(key=lambda path: path.parent.stat().st_ctime_ns, reverse=True)
         found = []
-        for path in paths[:NEWEST]:
+        for path in paths[skip:]:
             with suppress(NotHere):  # removed meanwhile, or damaged
                 found.append(self.look(ws, f"run:{path.parent.name}"))
+            if len(found) == NEWEST:
+                break
         return sorted(found, key=lambda one: one["began_at"], reverse=True)
 
 # %% ../../nbs/17c_lab_runs.ipynb #c0ffee01

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import uuid
+from pathlib import Path
 
 import httpx
 from openapi_spec_validator import validate
@@ -114,6 +117,26 @@ def test_runs_are_told_from_their_files(server, document, failed):
     assert judge["status"] == "failed" and "ZeroDivisionError" in judge["error"]
     assert judge["uses"] == ["learn"] and judge["notebook"].startswith(".mlops/runs/")
     assert (server.root / judge["notebook"]).exists()
+
+
+def test_older_runs_come_a_page_at_a_time(server, document, failed):
+    root = server.root / ".mlops" / "runs"
+    ids = [uuid.uuid4().hex for _ in range(70)]
+    for one in ids:
+        copy = Path(shutil.copytree(root / failed.id[4:], root / one))
+        for file in (copy / "run.json", copy / "events.jsonl"):
+            file.write_text(file.read_text().replace(failed.id[4:], one))
+    (copy / "run.json").write_text("{")  # no reason to show fewer
+    try:
+        newest, older, none = (
+            fits(document, "runs", "get", server.get("runs", skip=skip)) for skip in (0, 50, 999)
+        )
+        assert len(newest) == 50 and none == []
+        assert {one["id"][4:] for one in newest + older} == {*ids[:-1], failed.id[4:]}
+        assert "number of runs" in server.get("runs", skip="-1").json()["message"]
+    finally:
+        for one in ids:
+            shutil.rmtree(root / one)
 
 
 def test_what_a_step_said(server, document, failed):

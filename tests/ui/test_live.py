@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from conftest import command, opened, running_lab
 from mlops_nb import data
 from mlops_nb.images.scenes import drives, write_crops
 from mlops_nb.jobs import start, stop_job, watch_job
+from mlops_nb.pipeline import Step
+from mlops_nb.pipeline.runs import Run, StepRun, begin, now, tell
 from mlops_nb.workspace import open_workspace
 
 WAITS = "from pathlib import Path; import time\nprint('epoch 1')\nwhile not Path('go').exists(): time.sleep(0.05)"
@@ -185,3 +188,31 @@ def test_a_password_is_not_shown_and_a_long_problem_is_told_whole(team, ann, bro
         page.screenshot(path=pictures / "why.png")
     for place in team.path("jobs").iterdir():
         assert not [one for one in place.iterdir() if "not for everybody" in one.read_text()]
+
+
+@pytest.mark.timeout(120)
+def test_runs_of_long_ago_are_shown_to_who_asks(tmp_path, browser, pictures):
+    ws = open_workspace(tmp_path / "workspace")
+    for n in range(120):
+        steps = (StepRun(f"night-{n}", "ran"),)
+        done = Run(f"run:{uuid.uuid4().hex}", steps, by="cron", began_at=now())
+        begin(ws, done, [Step(f"night-{n}", tmp_path / "night.ipynb")])
+        tell(ws, done.id, "run", status="ran", by="cron", stopped_by="")
+    with (
+        running_lab(tmp_path / "ann", ws.root, actor="ann") as lab,
+        opened(browser, lab, pictures=pictures) as page,
+    ):
+        section = show(page, "runs")
+        cards, older = section.locator("article"), section.get_by_role("button", name="Older runs")
+        for known in (50, 100):
+            section.locator("article").nth(known - 1).wait_for()
+            assert cards.count() == known
+            older.click()
+        older.wait_for(state="detached")
+        assert cards.count() == 120
+        names = [
+            one.split("Run night-")[1]
+            for one in cards.evaluate_all("all => all.map(one => one.ariaLabel)")
+        ]
+        assert [int(one) for one in names] == list(range(119, -1, -1))
+        page.screenshot(path=pictures / "older-runs.png")

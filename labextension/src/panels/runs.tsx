@@ -3,7 +3,7 @@ import * as React from 'react';
 import { Id } from '../commands/ids';
 import { subjectOf } from '../commands/runs';
 import { Act, Badge, counted, Empty, Fold, FromTemplate, Guarded, Problem, Progress, Standing, useSlot, When, type IEnv } from '../parts';
-import { bundlesIn } from '../commands/asking';
+import { attempt, bundlesIn } from '../commands/asking';
 import type { IJob, IRunState, IStepState } from '../tokens';
 import { Log } from './log';
 
@@ -36,6 +36,32 @@ export function RunsSection(env: IEnv): JSX.Element {
           )}
         </Guarded>
       ))}
+      <Older {...env} known={known} />
+    </>
+  );
+}
+
+const PAGE = 50; // runs in an answer of the server
+
+/** Runs before the newest: a page at a time, for who asks. */
+function Older({ model, commands, known }: IEnv & { known: ReadonlySet<string> }): JSX.Element {
+  const [older, setOlder] = React.useState<readonly IRunState[]>([]);
+  const [whole, setWhole] = React.useState(false);
+  const shown = older.filter(run => !known.has(run.id));
+  const ask = () =>
+    attempt(async () => {
+      const next = await model.request.runs(known.size + shown.length);
+      setOlder([...older, ...next.filter(run => !older.some(one => one.id === run.id))]);
+      setWhole(next.length < PAGE);
+    });
+  return (
+    <>
+      {shown.map(run => (
+        <Guarded key={run.id} of={run.id}>
+          <RunCard {...{ model, commands, run }} newest={false} job={undefined} />
+        </Guarded>
+      ))}
+      {known.size >= PAGE && !whole && <Act onAct={ask}>Older runs</Act>}
     </>
   );
 }
