@@ -6,14 +6,16 @@ import { BUILT_FROM } from './built';
 import { heard, merged, newerJob, newerRun, placed, readable } from './merging';
 import { fields, text } from './reading';
 import { readJob, readRun, readTold } from './shapes';
-import type { IJob, IMlops, IRequest, ISlot, ISnapshots, ITold, Topic } from './tokens';
+import type { IJob, IMlops, IRequest, ISlot, ISnapshots, ITold, Kept, Topic } from './tokens';
 
 const SCHEMA = 'https://events.mlops-nb.org/changed/v1';
 const TELL_MS = 100; // the page is told at most that often, however many events come
 const LOOK_MS = 30_000; // between two looks whether all events were heard
 const SOON_MS = 2_000; // until such a look after something was begun here
 const ON_ITS_WAY_MS = 1_000; // that an event may take longer than an answer that counts it
+const PATIENCE_MS = 200; // with a server that has just begun, until what an earlier one knew is shown
 const DISMISSED = 'mlops-nb:dismissed:'; // + notebook -> when the newest work began that need not be shown
+const KEPT: ReadonlySet<Topic> = new Set<Topic>(['datasets', 'models', 'deployments']);
 const TOPICS: Readonly<Record<string, Topic>> = { data: 'datasets', models: 'models', staging: 'deployments' };
 
 type Slots = { [K in Topic]: ISlot<ISnapshots[K]> };
@@ -47,6 +49,9 @@ export class Model implements IMlops {
     if (!this._wanted.has(topic)) {
       this._wanted.add(topic);
       void this.refresh(topic);
+      if (KEPT.has(topic)) {
+        window.setTimeout(() => void this._recall(topic as Kept), PATIENCE_MS);
+      }
     }
   }
 
@@ -149,7 +154,16 @@ export class Model implements IMlops {
       }
     } catch (problem) {
       const said = problem instanceof Error ? problem.message : String(problem);
-      this._set(topic, { value: this._slots[topic].value, problem: said });
+      this._set(topic, { ...this._slots[topic], problem: said });
+    }
+  }
+
+  /** Show what was known last while nothing else is. */
+  private async _recall<K extends Kept>(topic: K): Promise<void> {
+    const nothing = () => this._slots[topic].value === null;
+    const kept = nothing() ? await this.request.kept(topic).catch(() => null) : null;
+    if (kept && nothing()) {
+      this._set(topic, { value: readable(topic, kept.value).value, problem: this._slots[topic].problem, asOf: kept.at });
     }
   }
 

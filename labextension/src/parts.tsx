@@ -194,10 +194,17 @@ export function short(id: string): string {
   return found ? `${found[1]}:${found[2]}` : id;
 }
 
-/** The line above a section: a lost connection, or a first look that goes on. */
+/** The line above a section: a lost connection, or a look that goes on. */
 export function Standing({ slot, of }: { slot: ISlot<unknown>; of: string }): JSX.Element | null {
   if (slot.problem) {
     return <Problem text={slot.problem} />;
+  }
+  if (slot.asOf) {
+    return (
+      <p className="mlops-Dim" role="status">
+        As it was <When at={slot.asOf} />; looking again …
+      </p>
+    );
   }
   return slot.value === null ? <Empty>Looking at the {of} …</Empty> : null;
 }

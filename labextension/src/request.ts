@@ -1,7 +1,7 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
-import { fields, many, text, type Fields } from './reading';
+import { fields, many, maybe, text, type Fields } from './reading';
 import {
   readClassified,
   readDataset,
@@ -16,7 +16,7 @@ import {
   readStatus,
   readTemplate
 } from './shapes';
-import type { IRequest } from './tokens';
+import type { IRequest, ISnapshots, Kept } from './tokens';
 
 /** The server said no: its message tells what happened and what to do. */
 export class Refused extends Error {
@@ -71,6 +71,11 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
     const said = await get(path, query);
     return Array.isArray(said) ? said.map(one => read(fields(one))) : [read({})];
   };
+  const read: { [K in Kept]: (one: Fields) => ISnapshots[K][number] } = {
+    datasets: readDataset,
+    models: readModel,
+    deployments: readDeployment
+  };
   const post = (path: string, body: Fields) => ask(path, { method: 'POST', body: JSON.stringify(body) });
   const models = async (path: string, body: Fields) => many(await post(path, body), readModel);
   const deployments = async (path: string, body: Fields) => many(await post(path, body), readDeployment);
@@ -86,6 +91,11 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
     begin: async (verb, args) => readJob(fields(await post('jobs', { verb, arguments: args }))),
     jobLog: async id => text(fields(await get('jobs/log', { id })).text),
     stopJob: id => quietly('jobs/stop', { id }),
+    kept: async <K extends Kept>(of: K) =>
+      maybe(await get('kept', { of }), said => ({
+        at: text(said.at),
+        value: many<ISnapshots[K][number]>(said.value, read[of]) as readonly unknown[] as ISnapshots[K]
+      })),
     datasets: async () => listed('datasets', readDataset),
     quarantine: async name => many(await get('datasets/quarantine', { name }), readQuarantined),
     release: (name, quarantine_id, reason) => quietly('datasets/release', { name, quarantine_id, reason }),

@@ -269,11 +269,16 @@ export interface ISnapshots {
 
 export type Topic = keyof ISnapshots;
 
+/** Topics whose last answer the server keeps for the next start. */
+export type Kept = 'datasets' | 'models' | 'deployments';
+
 /** The last that is known of a topic; a new object whenever anything of it changes. */
 export interface ISlot<T> {
   readonly value: T | null;
   /** Why the last question failed; '' if it did not. */
   readonly problem: string;
+  /** When the value was known, where it is what an earlier server knew and the answer of this one is awaited. */
+  readonly asOf?: string;
 }
 
 /** What all parts of the extension share: what is known, and how to ask for more. */
@@ -317,6 +322,8 @@ export interface IRequest {
   begin(verb: string, args: Readonly<Record<string, unknown>>): Promise<IJob>;
   jobLog(id: string): Promise<string>;
   stopJob(id: string): Promise<void>;
+  /** A list as it was answered last, perhaps by an earlier server. */
+  kept<K extends Kept>(of: K): Promise<{ at: string; value: ISnapshots[K] } | null>;
   datasets(): Promise<IDataset[]>;
   quarantine(name: string): Promise<IQuarantined[]>;
   release(name: string, quarantineId: string, reason: string): Promise<void>;

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import __version__
+from .kept import LISTS
 from mlops_nb.lab.shapes import (
     FREE,
     SHAPES,
@@ -18,6 +19,7 @@ from mlops_nb.lab.shapes import (
     Shape,
     fields,
     many,
+    one_of,
     ref,
     some,
 )
@@ -57,6 +59,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "runs/resume", "Go on with a run that failed or was stopped, as a job.",
           "resume", ref("Job"), body=fields({"id": TEXT}), action="execute", by=True,
           status=202),
+    Route("GET", "kept", "A list as it was answered last, perhaps by an earlier server; null if it never was.",
+          "as_kept", some(ref("Kept")), query={"of": one_of(*LISTS)}, needed=("of",)),
     Route("GET", "jobs", "Jobs that go on and the newest that ended, newest first; or one.",
           "jobs", many(ref("Job")), query={"id": TEXT}, absent=[]),
     Route("POST", "jobs", "Begin long work in a process of its own.", "begin", ref("Job"),

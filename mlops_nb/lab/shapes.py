@@ -168,6 +168,8 @@ _STATUS = fields({
 })  # fmt: skip
 
 _FORM = fields({"parameters": FREE, "outputs": FREE, "dataset": some(TEXT)})
+_LISTS = [many(ref(name)) for name in ("Dataset", "Model", "Deployment")]
+_KEPT = fields({"at": TIME, "value": {"anyOf": _LISTS}})
 _TEMPLATE = fields({"name": TEXT, "title": TEXT, "about": TEXT})
 _PROBLEM = fields({"message": TEXT, "kind": TEXT})
 
@@ -178,7 +180,7 @@ SHAPES: dict[str, Shape] = {
     "Proposal": _PROPOSAL, "Deployment": _DEPLOYMENT, "Answer": _ANSWER, "Graph": _GRAPH,
     "Page": fields({"html": TEXT}), 
     "Text": fields({"text": TEXT, "whole": FLAG, "picture": some(TEXT)}), "Form": _FORM, "Template": _TEMPLATE,
-    "Copied": fields({"path": TEXT}), "Problem": _PROBLEM, "Difference": _DIFFERENCE,
+    "Copied": fields({"path": TEXT}), "Problem": _PROBLEM, "Difference": _DIFFERENCE, "Kept": _KEPT,
 }  # fmt: skip
 
 # %% ../../nbs/17f_lab_shapes.ipynb #452d03e2

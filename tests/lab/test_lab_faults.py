@@ -224,6 +224,23 @@ def test_a_corrupted_run_is_left_out(server, document, ws, failed):
         hears(socket, "job", begins(ws))
 
 
+def test_a_list_is_kept_for_the_next_start(server, document, ws):
+    listed = server.get("datasets").json()
+    assert listed[0]["name"] == "signs"
+    path, end = ws.path("cache", "lists", "datasets.json"), time.monotonic() + 60
+    while not (path.exists() and json.loads(path.read_text())["value"] == listed):
+        assert time.monotonic() < end, "it is not kept"
+        time.sleep(0.05)
+    assert fits(document, "kept", "get", server.get("kept", of="datasets"))["value"] == listed
+    whole = json.loads(path.read_text())
+    for damaged in ("", "{", "[]", "null", json.dumps(whole | {"value": 3}),
+                    json.dumps(whole | {"version": "0.0.1"})):  # fmt: skip
+        path.write_text(damaged)
+        answer = server.get("kept", of="datasets")
+        assert answer.is_success and answer.json() is None, damaged
+    refused(server.get("kept", of="../../ledger"), "kept", "get", document)
+
+
 def test_settings_that_cannot_be_read_are_told_until_they_are_mended(server, document, ws):
     with listening(server) as socket:
         settings = ws.root / "workspace.toml"

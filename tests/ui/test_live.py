@@ -11,6 +11,7 @@ from conftest import command, opened, running_lab
 from mlops_nb import data
 from mlops_nb.images.scenes import drives, write_crops
 from mlops_nb.jobs import start, stop_job, watch_job
+from mlops_nb.lab.kept import kept
 from mlops_nb.pipeline import Step
 from mlops_nb.pipeline.runs import Run, StepRun, begin, now, tell
 from mlops_nb.workspace import open_workspace
@@ -155,6 +156,30 @@ def test_a_page_that_missed_events_asks_for_all_it_shows(team, ann, browser, pic
         ended(team, start(team, "validate", {"ref": "nothing"}, by="ben"))
         section.get_by_text("1 branch").wait_for()
         page.screenshot(path=pictures / "caught-up.png")
+
+
+@pytest.mark.timeout(120)
+def test_what_was_known_last_is_shown_while_the_server_still_looks(team, ann, browser, pictures):
+    def branches():
+        return kept(team, "datasets")["value"][0]["branches"]
+
+    held, lists = [], re.compile("/mlops-nb/datasets([?]|$)")
+    with opened(browser, ann, pictures=pictures) as page:
+        shown = show(page, "data").get_by_text(re.compile("[0-9]+ branch")).inner_text()
+        known = re.search("[0-9]+ branch", shown)[0]
+        while not (kept(team, "datasets") and len(branches()) == int(known.split()[0])):
+            page.wait_for_timeout(50)
+        page.route(lists, lambda one: held.append(one))
+        data.fork(team, "signs", "cem/rain", by="cem")
+        again(page)
+        section = show(page, "data")
+        section.get_by_text("looking again").wait_for()
+        section.get_by_text(known).wait_for()
+        page.screenshot(path=pictures / "as-it-was.png")
+        [one.continue_() for one in held]
+        page.unroute(lists)
+        section.get_by_text("looking again").wait_for(state="detached")
+        section.get_by_text(known).wait_for(state="detached")
 
 
 @pytest.mark.timeout(120)

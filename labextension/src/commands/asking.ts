@@ -69,7 +69,7 @@ export async function listOf<K extends 'datasets' | 'models' | 'deployments'>(
   model: IMlops,
   topic: K
 ): Promise<ISnapshots[K] | readonly never[]> {
-  if (model.slot(topic).value === null) {
+  if (model.slot(topic).value === null || model.slot(topic).asOf) {
     await model.refresh(topic);
   }
   return model.slot(topic).value ?? [];

@@ -2,7 +2,7 @@ import { Dialog, ReactWidget } from '@jupyterlab/apputils';
 import * as React from 'react';
 
 import { Id } from '../commands/ids';
-import { Act, Problem } from '../parts';
+import { Act, counted, Problem } from '../parts';
 import type { IClassified, IMlops } from '../tokens';
 import type { CommandRegistry } from '@lumino/commands';
 
@@ -39,6 +39,12 @@ function Sending({ model, name, onLineage }: ISendingProps): JSX.Element {
   const [said, say] = React.useState('');
   const [problem, setProblem] = React.useState('');
   const images = files.filter(file => !file.name.endsWith('.csv')).length;
+  const choose = (all: readonly File[], wanted: (file: File) => boolean = () => true) => {
+    const kept = all.filter(wanted);
+    const rest = all.filter(file => !wanted(file) && !file.name.startsWith('.')).map(file => file.name);
+    setFiles(kept);
+    say(rest.length ? `${counted(rest.length, 'file')} left out, neither PNG nor JPEG: ${rest.slice(0, 5).join(', ')}` : '');
+  };
   const send = async () => {
     setProblem('');
     say(`Sending ${images} …`);
@@ -64,7 +70,7 @@ function Sending({ model, name, onLineage }: ISendingProps): JSX.Element {
           type="file"
           accept="image/png,image/jpeg"
           multiple
-          onChange={event => setFiles([...(event.target.files ?? [])])}
+          onChange={event => choose([...(event.target.files ?? [])])}
         />
       </p>
       <p>
@@ -73,7 +79,7 @@ function Sending({ model, name, onLineage }: ISendingProps): JSX.Element {
           id={`${id}-folder`}
           type="file"
           {...{ webkitdirectory: '' }}
-          onChange={event => setFiles([...(event.target.files ?? [])].filter(file => WANTED.test(file.name)))}
+          onChange={event => choose([...(event.target.files ?? [])], file => WANTED.test(file.name))}
         />
       </p>
       <Act kind="main" disabled={images === 0} onAct={send}>
