@@ -104,6 +104,7 @@ def _take_over(request: dict, outputs: list[int]) -> None:
     imported = {name: os.environ[name] for name in set(os.environ) - _AT_START}
     os.environ.clear()
     os.environ.update(imported | request["environ"])
+    sys.mlops_nb_imported = imported.items() - request["environ"].items()  # nobody asked for these
     os.chdir(request["folder"])
     time.tzset()
     if found := blas():

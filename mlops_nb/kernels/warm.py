@@ -46,10 +46,13 @@ def _at_start(environ: dict[str, str], modules: tuple[str, ...]) -> dict[str, st
     "The variables that are read before a kernel's first cell."
     own = {name.split(".")[0].upper() + "_" for name in modules}
     first, later = (*_READ_AT_START, *own), tuple(_READ_LATER)
+    imported = getattr(sys, "mlops_nb_imported", set())  # in a process that was forked itself
     return {
         name: environ[name]
         for name in sorted(environ)
-        if name.startswith(tuple(first)) and not name.startswith(later)
+        if name.startswith(tuple(first))
+        and not name.startswith(later)
+        and (name, environ[name]) not in imported
     }
 
 

@@ -108,6 +108,25 @@ def browser():
         chromium.close()
 
 
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory):
+    "The workspace of a small town's team."
+    from town import town
+
+    from mlops_nb.serve import stop
+
+    made = town(tmp_path_factory.mktemp("town"))
+    yield made
+    stop(made, "staging")
+
+
+@pytest.fixture(scope="module")
+def bob(ws, tmp_path_factory) -> Iterator[Lab]:
+    "The JupyterLab of one of them."
+    with running_lab(tmp_path_factory.mktemp("bob"), ws.root, actor="bob") as lab:
+        yield lab
+
+
 @pytest.fixture
 def pictures(request, tmp_path_factory) -> Path:
     "Where screenshots go: CI keeps them."

@@ -4,28 +4,14 @@ import re
 import time
 
 import pytest
-from conftest import ROOT, answer, button, command, opened, panel, running_lab
-from town import notebook, town
+from conftest import ROOT, answer, button, command, opened, panel
+from town import notebook
 
 from mlops_nb import data
 from mlops_nb.jobs import jobs
 from mlops_nb.ledger import acts, proposals
 from mlops_nb.pipeline import load_run
 from mlops_nb.registry import resolve_model
-from mlops_nb.serve import stop
-
-
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    made = town(tmp_path_factory.mktemp("town"))
-    yield made
-    stop(made, "staging")
-
-
-@pytest.fixture(scope="module")
-def bob(ws, tmp_path_factory):
-    with running_lab(tmp_path_factory.mktemp("bob"), ws.root, actor="bob") as lab:
-        yield lab
 
 
 @pytest.fixture

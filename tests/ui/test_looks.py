@@ -6,9 +6,8 @@ import shutil
 
 import pytest
 from conftest import ROOT, accessible, answer, button, command, opened, panel, running_lab
-from town import notebook, town
+from town import notebook
 
-from mlops_nb.serve import stop
 from mlops_nb.workspace import open_workspace
 
 SECTIONS = ("data", "runs", "models", "staging")
@@ -17,18 +16,9 @@ FORMS = ("register", "deploy", "judge", "propose", "approve", "reject", "promote
 themes = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 
 
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    made = town(tmp_path_factory.mktemp("town"))
-    yield made
-    stop(made, "staging")
-
-
-@pytest.fixture(scope="module")
-def bob(ws, tmp_path_factory):
-    with running_lab(tmp_path_factory.mktemp("bob"), ws.root, actor="bob") as lab:
-        notebook(lab.folder / "step.ipynb", cells=2, seconds=0)
-        yield lab
+@pytest.fixture(scope="module", autouse=True)
+def step(bob):
+    notebook(bob.folder / "step.ipynb", cells=2, seconds=0)
 
 
 @themes
