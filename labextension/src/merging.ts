@@ -31,7 +31,12 @@ export function placed<T extends { readonly id: string; readonly began_at: strin
   return [next, ...known].sort((a, b) => b.began_at.localeCompare(a.began_at));
 }
 
-/** A snapshot, in which what is known better from events is kept, and what began after it was taken. */
+export const PAGE = 50; // of the newest, in an answer of the server
+
+/**
+ * A snapshot, in which what is known better from events is kept, and what began after it was taken; and what is older
+ * than all of it, where nothing can be missing in between.
+ */
 export function merged<T extends { readonly id: string; readonly began_at: string }>(
   known: readonly T[],
   snapshot: readonly T[],
@@ -43,8 +48,14 @@ export function merged<T extends { readonly id: string; readonly began_at: strin
     before.delete(next.id);
     return old !== undefined && !newer(old, next) ? old : next;
   });
-  const newest = snapshot[0]?.began_at ?? '';
-  return [...[...before.values()].filter(one => one.began_at > newest), ...kept];
+  const [newest, oldest] = [snapshot[0]?.began_at ?? '', snapshot[snapshot.length - 1]?.began_at ?? ''];
+  const joined = snapshot.length >= PAGE && before.size < known.length;
+  const rest = [...before.values()];
+  return [
+    ...rest.filter(one => one.began_at > newest),
+    ...kept,
+    ...rest.filter(one => joined && one.began_at < oldest)
+  ];
 }
 
 /** How the page stands to the events of the server: `behind` where some were not heard. */

@@ -3,7 +3,7 @@ import { Poll } from '@lumino/polling';
 import { Signal } from '@lumino/signaling';
 
 import { BUILT_FROM } from './built';
-import { heard, merged, newerJob, newerRun, placed, readable } from './merging';
+import { heard, merged, newerJob, newerRun, PAGE, placed, readable } from './merging';
 import { fields, text } from './reading';
 import { readJob, readRun, readTold } from './shapes';
 import type { IJob, IMlops, IRequest, ISlot, ISnapshots, ITold, Kept, Topic } from './tokens';
@@ -66,6 +66,15 @@ export class Model implements IMlops {
     asking.done = this._ask(topic).finally(() => this._asking.delete(topic));
     this._asking.set(topic, asking);
     return asking.done;
+  }
+
+  async older(): Promise<boolean> {
+    const last = this._slots.runs.value?.at(-1);
+    const next = last ? await this.request.runs(last.id) : [];
+    const { value, problem } = this._slots.runs;
+    const known = new Set((value ?? []).map(run => run.id));
+    this._set('runs', { value: [...(value ?? []), ...next.filter(run => !known.has(run.id))], problem });
+    return next.length === PAGE;
   }
 
   put<K extends Topic>(topic: K, value: ISnapshots[K]): void {

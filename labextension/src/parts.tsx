@@ -41,9 +41,10 @@ export class Guarded extends React.Component<{ of: string; children: React.React
   }
 }
 
-export function Problem({ text }: { text: string }): JSX.Element {
+/** What went wrong: read aloud at once, unless it stands on record of what is past. */
+export function Problem({ text, past }: { text: string; past?: boolean }): JSX.Element {
   return (
-    <div className="mlops-Problem" role="alert">
+    <div className="mlops-Problem" role={past ? undefined : 'alert'}>
       {text}
     </div>
   );
@@ -73,13 +74,23 @@ interface IActProps {
   readonly title?: string;
 }
 
+/** The part of the page that something stands in, to have the focus when it goes. */
+export const around = (one: Element | null): HTMLElement | null => one?.closest<HTMLElement>('[role=region][tabindex]') ?? null;
+
 /** A button that can be pressed once at a time, and shows that it works. */
 export function Act({ children, onAct, label, disabled, kind = 'plain', title }: IActProps): JSX.Element {
   const [busy, setBusy] = React.useState(false);
   const here = React.useRef(true);
-  React.useEffect(() => {
+  const button = React.useRef<HTMLButtonElement>(null);
+  React.useLayoutEffect(() => {
     here.current = true;
-    return () => void (here.current = false);
+    const own = button.current;
+    return () => {
+      here.current = false;
+      if (own && own === document.activeElement) {
+        around(own)?.focus(); // keys go on from where it was
+      }
+    };
   }, []);
   const press = async () => {
     if (busy) {
@@ -96,6 +107,7 @@ export function Act({ children, onAct, label, disabled, kind = 'plain', title }:
   };
   return (
     <button
+      ref={button}
       type="button"
       className={`mlops-Act mlops-mod-${kind}`}
       aria-label={label}

@@ -83,7 +83,7 @@ export function requests(settings: ServerConnection.ISettings): IRequest {
 
   return {
     status: async () => readStatus(fields(await get('status'))),
-    runs: async (known = 0) => listed('runs', readRun, known ? { skip: String(known) } : {}),
+    runs: async before => listed('runs', readRun, before ? { before } : {}),
     log: async (id, step) => text(fields(await get('runs/log', { id, step })).text),
     page: async (id, step) => text(fields(await get('runs/page', { id, step })).html),
     cancel: id => quietly('runs/cancel', { id }),

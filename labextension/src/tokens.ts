@@ -291,6 +291,8 @@ export interface IMlops {
   /** Ask for a topic now and whenever it changes, until the page is closed. */
   want(topic: Topic): void;
   refresh(topic: Topic): Promise<void>;
+  /** Ask for runs older than those known; may there be more? */
+  older(): Promise<boolean>;
   /** Take over an answer that holds a whole topic, such as the models after an approval. */
   put<K extends Topic>(topic: K, value: ISnapshots[K]): void;
   /** Was this work begun by this page, and not by a cell or another tab? */
@@ -312,8 +314,8 @@ export interface IMlops {
 /** Every question that can be put to the server. */
 export interface IRequest {
   status(): Promise<IStatus>;
-  /** The newest runs; or those before so many that are known. */
-  runs(known?: number): Promise<IRunState[]>;
+  /** The newest runs; or those that began before one of them. */
+  runs(before?: string): Promise<IRunState[]>;
   log(run: string, step: string): Promise<string>;
   /** A notebook as executed, as one HTML page. */
   page(run: string, step: string): Promise<string>;

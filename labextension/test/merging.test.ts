@@ -36,6 +36,16 @@ test('a snapshot keeps what events told better, and what began after it', () => 
   );
 });
 
+test('older runs stay below a snapshot that joins them, and go where some may be missing', () => {
+  const at = (n: number) => run(`run:${n}`, 1, String(1000 + n));
+  const runs = (from: number, to: number) => Array.from({ length: from - to }, (_, n) => at(from - 1 - n));
+  const ids = (known: readonly { id: string }[]) => known.map(one => Number(one.id.slice(4)));
+  const known = runs(120, 0); // the newest page and two older ones
+  assert.deepEqual(ids(merged(known, runs(150, 100), newerRun)), ids(runs(150, 0)));
+  assert.deepEqual(ids(merged(known, runs(200, 150), newerRun)), ids(runs(200, 150)));
+  assert.deepEqual(ids(merged(known, runs(20, 0), newerRun).filter(one => one.began_at < '1020')), ids(runs(20, 0)));
+});
+
 test('a page sees that it has not heard everything', () => {
   const told = (number: number, start = 'a') => ({ start, number });
   assert.equal(heard(null, told(7)), 'first');

@@ -19,8 +19,9 @@ class NotHere(MlopsError):
 class Told(Exception):
     "An error that another process has told already."
 
-    def __init__(self, said: dict[str, Any]):  # as of `said_of`
-        self.said = said
+    def __init__(self, said: dict[str, Any]):  # as of `said_of`; there may be a trace besides
+        self.said = {name: one for name, one in said.items() if name != "trace"}
+        self.trace = said.get("trace", "")  # where it happened, for the log
         super().__init__(said["message"])
 
 # %% ../../nbs/17a_lab_errors.ipynb #bd346898

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import NotHere
+from ..pipeline.runs import now
 from ..workspace import Workspace
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ class _Going:
         self._folder: _Folder | None = None
         self.live: dict[str, dict[str, Any] | None] = {}  # id -> the state that was told last
 
-    def news(self, ws: Workspace, *, quiet: bool) -> list[dict[str, Any]]:
-        "Events for states that are others than were told last; what ended is no news if quiet."
+    def news(self, ws: Workspace, *, since: str) -> list[dict[str, Any]]:
+        "Events for states that are others than were told last; what began before and has ended is no news."
         self._folder = self._folder or _Folder(ws.root / f"{self.topic}s")
         self.live |= {f"{self.topic}:{name}": None for name in self._folder.new()}
         told = []
@@ -92,7 +93,8 @@ class _Going:
             if (state := self._state(ws, name)) is None:
                 continue
             ended = state["status"] != "running"
-            if state != before and not (ended and quiet):
+            old = before is None and ended and str(state["began_at"]) < since
+            if state != before and not old:
                 told.append({"topic": self.topic, "id": name, "state": cut(state)})
             self.live[name] = state
             if ended:
@@ -144,8 +146,9 @@ class Watcher:
         looks = {"run": here.known.look, "job": here.known_jobs.look}
         self._going = [_Going(topic, look, failed) for topic, look in looks.items()]
         self._prints: dict[str, tuple[float, Any]] = {}  # what -> when it was told, and its files
+        self._since = now()  # of what it tells
         self.acted = False  # may the ledger have new acts? `Here.tell_acts` asks
-        self._quiet = True  # what ended before the first look is no news
+        self._quiet = True  # before the first look nothing was told
 
     @property
     def busy(self) -> bool:
@@ -156,7 +159,7 @@ class Watcher:
         "The events that are to be told now."
         told, ws = [], self.here.place.workspace()
         if ws is not None:
-            told += [event for one in self._going for event in one.news(ws, quiet=self._quiet)]
+            told += [event for one in self._going for event in one.news(ws, since=self._since)]
             told += [_section(topic) for topic in self._sections(ws)]
         self._quiet = False
         return told

@@ -84,7 +84,11 @@ class Answering(APIHandler):
 
     def log_exception(self, *exc_info: Any) -> None:
         "A traceback is for what nobody foresaw."
-        if isinstance(exc_info[1], web.HTTPError) or said_of(exc_info[1])["status"] >= 500:
+        if trace := getattr(exc_info[1], "trace", ""):
+            self.log.error(
+                "%s %s failed in the worker:\n%s", self.request.method, self.request.path, trace
+            )
+        elif isinstance(exc_info[1], web.HTTPError) or said_of(exc_info[1])["status"] >= 500:
             super().log_exception(*exc_info)
 
 # %% ../../nbs/17k_lab_handlers.ipynb #07dbabf0

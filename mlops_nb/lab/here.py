@@ -9,7 +9,6 @@ __all__ = ['PATIENCE_S', 'Here', 'open_alerts', 'warm', 'end', 'runs', 'as_kept'
 # %% ../../nbs/17h_lab_here.ipynb #39652faa
 import asyncio
 import json
-import re
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +30,9 @@ from ..pipeline.devices import devices
 from ..pipeline.runs import ask_to_stop
 
 # %% ../../nbs/17h_lab_here.ipynb #ba7163f7
+_SECTIONS = ("data", "models", "staging")
+
+
 class Here:
     "What is kept between two questions."
 
@@ -43,7 +45,10 @@ class Here:
         self.seq: int | None = None  # of the newest act whose sections were told
         self.warming: asyncio.Task | None = None  # begun with the server, or at the first question
         self.alerts: int | None = None  # as it was known last
-        self.keeping: asyncio.Task | None = None  # the last list that is being kept
+        self.to_keep: dict[str, list] = {}  # lists as they were answered last
+        self.keeping: asyncio.Task | None = None
+        self.asking: asyncio.Task | None = None  # how many alerts are open
+        self.deaf = False  # could nobody say what new acts concern, the last time?
 
     async def answer(self, route: Route, given: dict[str, Any], *, by: str) -> Any:
         "The answer of a route, as plain JSON."
@@ -53,7 +58,9 @@ class Here:
         if route.worker:
             answer = await self.worker.ask(route.call, given, again=route.method == "GET")
             if route.method == "GET" and route.path in LISTS:
-                self.keeping = asyncio.create_task(self._keep(route.path, answer))
+                self.to_keep[route.path] = answer
+                if self.keeping is None or self.keeping.done():
+                    self.keeping = asyncio.create_task(self._keep())
         elif asyncio.iscoroutinefunction(call := globals()[route.call]):
             answer = await call(self, **given)
         else:
@@ -62,17 +69,18 @@ class Here:
             self.nudge.set()
         return answer
 
-    async def _keep(self, of: str, answer: list[dict[str, Any]]) -> None:
-        if (ws := self.place.workspace()) is not None:
-            await asyncio.to_thread(keep, ws, of, answer)
+    async def _keep(self) -> None:
+        while self.to_keep and (ws := self.place.workspace()) is not None:
+            await asyncio.to_thread(keep, ws, *self.to_keep.popitem())
 
     async def tell_acts(self) -> None:
-        "Owe the sections that new acts of the ledger concern; all of them, where nobody can say."
-        sections = ["data", "models", "staging"]
+        "Owe the sections that new acts of the ledger concern; all of them once, where nobody can say."
+        sections, deaf, self.deaf = _SECTIONS, self.deaf, True
         with suppress(Told):
             told = await self.worker.ask("changes:since", {"seq": self.seq}, again=True)
-            self.seq, sections = told["seq"], told["sections"]
-        if sections:
+            self.seq, self.deaf = told["seq"], False
+            sections = _SECTIONS if deaf else told["sections"]
+        if sections and not (deaf and self.deaf):
             self.owed.update(sections)
             self.nudge.set()
 
@@ -84,10 +92,19 @@ async def open_alerts(here: Here) -> int | None:
     "Alerts that nobody has taken on; None while the worker imports what it needs to know that."
     warm(here)
     if here.warming.done():
-        with suppress(Told, TimeoutError):
-            asked = here.worker.ask("staging:open_alerts", {}, again=True)
-            here.alerts = await asyncio.wait_for(asked, PATIENCE_S)
+        if here.asking is None or here.asking.done():
+            here.asking = asyncio.create_task(_count_alerts(here))
+        await asyncio.wait([here.asking], timeout=PATIENCE_S)
     return here.alerts
+
+
+async def _count_alerts(here: Here) -> None:
+    before = here.alerts
+    with suppress(Told):
+        here.alerts = await here.worker.ask("staging:open_alerts", {}, again=True)
+    if here.alerts != before:  # whoever did not wait for it shall ask again
+        here.owed.add("staging")
+        here.nudge.set()
 
 
 def warm(here: Here) -> None:
@@ -96,7 +113,8 @@ def warm(here: Here) -> None:
 
 
 async def _warm_up(here: Here) -> None:
-    for call in ("staging:open_alerts", "datasets:listed", "models:listed"):
+    await _count_alerts(here)
+    for call in ("datasets:listed", "models:listed"):
         with suppress(Told):
             await here.worker.ask(call, {})
     here.owed.add("staging")
@@ -107,16 +125,14 @@ async def end(here: Here) -> None:
     "End the worker with the server."
     if here.warming is not None:
         here.warming.cancel()
-    if here.keeping is not None:
-        await asyncio.wait([here.keeping])
+    for going in filter(None, (here.asking, here.keeping)):
+        await asyncio.wait([going], timeout=PATIENCE_S)
     await here.worker.end()
 
 # %% ../../nbs/17h_lab_here.ipynb #bea068d4
-def runs(here: Here, skip: str = "0") -> list[dict[str, Any]]:
+def runs(here: Here, before: str | None = None) -> list[dict[str, Any]]:
     "The newest runs, or older ones."
-    if not re.fullmatch("[0-9]{1,9}", skip):
-        raise ValueError(f"skip is {skip!r}. Send the number of runs that are known already.")
-    return here.known.newest(here.place.found(), int(skip))
+    return here.known.newest(here.place.found(), before)
 
 
 def as_kept(here: Here, of: str) -> dict[str, Any] | None:

@@ -38,6 +38,9 @@ class Jobs:
 
     def look(self, ws: Workspace, job_id: str) -> dict[str, Any]:
         "One job now; NotHere if there is none."
+        return job_state(self.place, self._look(ws, job_id))
+
+    def _look(self, ws: Workspace, job_id: str) -> Job:
         key = (str(ws.root), job_id)
         with self._lock:
             job = self._ended.get(key)
@@ -48,18 +51,18 @@ class Jobs:
         if job.status != "running":
             with self._lock:
                 self._ended[key] = job
-        return job_state(self.place, job)
+        return job
 
     def newest(self, ws: Workspace) -> list[dict[str, Any]]:
         "Those that go on and the newest that ended, newest first."
         found = []
         for path in ws.path("jobs").glob("*/job.json"):
             with suppress(NotHere):  # removed meanwhile, or damaged
-                found.append(self.look(ws, f"job:{path.parent.name}"))
-        found.sort(key=lambda job: job["began_at"], reverse=True)
-        ended = [job["id"] for job in found if job["status"] != "running"]
-        shown = set(ended[:NEWEST])
-        return [job for job in found if job["status"] == "running" or job["id"] in shown]
+                found.append(self._look(ws, f"job:{path.parent.name}"))
+        found.sort(key=lambda job: str(job.began_at), reverse=True)
+        shown = {job.id for job in [one for one in found if one.status != "running"][:NEWEST]}
+        return [job_state(self.place, job) for job in found
+                if job.status == "running" or job.id in shown]  # fmt: skip
 
 # %% ../../nbs/17d_lab_jobs.ipynb #3ec3c3ba
 def begun(

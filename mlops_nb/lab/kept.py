@@ -26,6 +26,8 @@ def keep(
     "Keep a list; where that cannot be written, nothing is kept."
     said = {"version": __version__, "at": datetime.now(UTC).isoformat(), "value": value}
     with suppress(WorkspaceError, OSError):
+        for folder in (ws.path("cache"), ws.path("cache", "lists")):
+            folder.mkdir(exist_ok=True)  # not its parents: a workspace that was removed stays so
         write_atomic(_path(ws, of), json.dumps(said))
 
 

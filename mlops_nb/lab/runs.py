@@ -7,15 +7,17 @@ __all__ = ['NEWEST', 'LOG_CHARS', 'run_state', 'Runs', 'page', 'step_log', 'as_r
 
 # %% ../../nbs/17c_lab_runs.ipynb #d9197d52
 import json
+import os
 import re
 import threading
+from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from .errors import NotHere
 from .place import Place, as_served
-from ..pipeline.runs import StepRun, load_run
+from ..pipeline.runs import StepRun, folder_of, load_run
 from ..pipeline.watching import Following
 from ..workspace import PipelineError, Workspace
 
@@ -58,6 +60,7 @@ class Runs:
         self.place = place
         self._lock = threading.Lock()
         self._known: dict[tuple[str, str], Following] = {}  # (workspace, run) -> as last seen
+        self._began: dict[tuple[str, str], str] = {}  # (workspace, run) -> when, UTC
 
     def look(self, ws: Workspace, run_id: str) -> dict[str, Any]:
         "The state of one run now; NotHere if there is none."
@@ -81,19 +84,40 @@ class Runs:
     def newest(
         self,
         ws: Workspace,
-        skip: int = 0,  # so many that are known already
+        before: str | None = None,  # a run: only those that began before it
     ) -> list[dict[str, Any]]:
         "The states of the newest runs, newest first."
-        with self._lock:
-            paths = list(ws.path("runs").glob("*/run.json"))
-        paths.sort(key=lambda path: path.parent.stat().st_ctime_ns, reverse=True)
+        began = sorted((self._begin(ws, run_id), run_id) for run_id in _ids(ws))
+        if before is not None:
+            at = bisect_left(began, (self._begin(ws, before), before))
+            if began[at : at + 1] != [(self._begin(ws, before), before)]:
+                raise NotHere(f"{before} is not there any more. Reload the page.")
+            began = began[:at]
         found = []
-        for path in paths[skip:]:
+        for _, run_id in reversed(began):
             with suppress(NotHere):  # removed meanwhile, or damaged
-                found.append(self.look(ws, f"run:{path.parent.name}"))
+                found.append(self.look(ws, run_id))
             if len(found) == NEWEST:
                 break
-        return sorted(found, key=lambda one: one["began_at"], reverse=True)
+        return found
+
+    def _begin(self, ws: Workspace, run_id: str) -> str:
+        "When a run began; empty where that cannot be read."
+        key = (str(ws.root), run_id)
+        if key not in self._began:
+            try:
+                said = json.loads((folder_of(ws, run_id) / "run.json").read_text("utf-8"))
+                self._began[key] = str(said["began_at"])
+            except (PipelineError, KeyError, OSError, TypeError, ValueError):
+                return ""
+        return self._began[key]
+
+
+def _ids(ws: Workspace) -> list[str]:
+    "The runs that have a folder."
+    with suppress(FileNotFoundError):
+        return [f"run:{name}" for name in os.listdir(ws.path("runs"))]
+    return []
 
 # %% ../../nbs/17c_lab_runs.ipynb #c0ffee01
 def _step(ws: Workspace, run_id: str, step: str) -> StepRun:

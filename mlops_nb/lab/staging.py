@@ -100,15 +100,11 @@ def _deployment(ws: Workspace, name: str, models: dict[str, str]) -> dict[str, A
 # %% ../../nbs/17dc_lab_staging.ipynb #28bc0687
 def _recorded(ws: Workspace, name: str) -> tuple[dict[str, Any], bool]:
     "What is on file of a deployment, else what the ledger remembers; and whether it lives."
-    try:
-        told = asdict(deployment(ws, name))
-        return told, True
-    except ServeError:
-        path = ws.path("deployments", name, "deployment.json")
-        if path.exists():
-            return json.loads(path.read_text("utf-8")), False
-    except (KeyError, TypeError, ValueError):  # damaged
-        pass
+    with suppress(ServeError, KeyError, TypeError, ValueError):  # it has ended, or is damaged
+        return asdict(deployment(ws, name)), True
+    with suppress(OSError, KeyError, TypeError, ValueError):
+        told = json.loads(ws.path("deployments", name, "deployment.json").read_text("utf-8"))
+        return {one: told[one] for one in ("url", "bundle_id", "started_at")}, False
     mine = [act for act in acts(ws, verb="deploy") if act.facts["name"] == name]
     if not mine:
         raise NotHere(f"Nothing was ever deployed as {name!r}. Deploy a bundle first.")

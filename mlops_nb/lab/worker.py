@@ -39,7 +39,7 @@ def answered(place: Place, call: str, given: dict[str, Any]) -> dict[str, Any]:
         if said["status"] >= 500:
             import traceback
 
-            traceback.print_exc()
+            said["trace"] = traceback.format_exc()
         return {"error": said}
 
 
@@ -141,11 +141,14 @@ async def _running(worker: Worker) -> asyncio.subprocess.Process:
 
 
 async def _read_answers(worker: Worker, process: asyncio.subprocess.Process) -> None:
-    while line := await process.stdout.readline():
-        answer = json.loads(line)
-        _, told = worker._asked.get(answer["id"], (None, None))
-        if told and not told.done():
-            told.set_result(answer)
+    try:
+        while (line := await process.stdout.readline()).endswith(b"\n"):  # else it died within one
+            answer = json.loads(line)
+            _, told = worker._asked.get(answer["id"], (None, None))
+            if told and not told.done():
+                told.set_result(answer)
+    except ValueError:  # no answer of ours, or one that no page could show
+        process.kill()
     code = await process.wait()
     for other, told in worker._asked.values():
         if other is process and not told.done():

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..pipeline.pages import redact
 from ..workspace import RegistryError, Workspace
 
 # %% ../../nbs/10a_registry_tracking.ipynb #745ceb3f
@@ -66,14 +67,14 @@ def mlflow_for(
             yield mlflow, mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         except MlflowException as err:
             raise RegistryError(
-                f"MLflow at {uri} could not {doing}: {first_line(err)}. "
+                f"MLflow at {redact(uri, {})} could not {doing}: {first_line(err)}. "
                 "Check that it is running and reachable, then do it again; doing it twice is safe."
             ) from err
 
 
 def first_line(err: Exception) -> str:
-    "The beginning of what an exception says, at most 300 characters."
-    return (str(err).splitlines() or [type(err).__name__])[0][:300]
+    "The beginning of what an exception says, at most 300 characters, without passwords."
+    return redact((str(err).splitlines() or [type(err).__name__])[0], {})[:300]
 
 # %% ../../nbs/10a_registry_tracking.ipynb #0887ceef
 def everywhere(client) -> list[str]:

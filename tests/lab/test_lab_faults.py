@@ -256,7 +256,9 @@ def test_settings_that_cannot_be_read_are_told_until_they_are_mended(server, doc
 def test_an_odd_deployment_hides_no_other_news(server, ws):
     odd = ws.folder("deployments", "odd")
     with listening(server) as socket:
-        for text in ("[]", "{", '{"pid": "x"}'):
+        lacks_url = json.dumps({"name": "odd", "pid": 4_194_303, "instance": "i",
+                                "bundle_id": "bundle:" + "a" * 64, "started_at": "2026-01-31"})  # fmt: skip
+        for text in ("[]", "{", '{"pid": "x"}', lacks_url):
             (odd / "deployment.json").write_text(text)
             hears(socket, "staging")
             record(ws, "note", by="ann")

@@ -120,22 +120,28 @@ def test_runs_are_told_from_their_files(server, document, failed):
 
 
 def test_older_runs_come_a_page_at_a_time(server, document, failed):
+    "By when they began, whatever was done to their folders since."
     root = server.root / ".mlops" / "runs"
-    ids = [uuid.uuid4().hex for _ in range(70)]
-    for one in ids:
+    began = {uuid.uuid4().hex: f"2026-01-01T00:00:{n % 60:02}.{n:03}+00:00" for n in range(70)}
+    for one, at in began.items():
         copy = Path(shutil.copytree(root / failed.id[4:], root / one))
         for file in (copy / "run.json", copy / "events.jsonl"):
-            file.write_text(file.read_text().replace(failed.id[4:], one))
-    (copy / "run.json").write_text("{")  # no reason to show fewer
+            said = file.read_text().replace(failed.id[4:], one)
+            file.write_text(said.replace(failed.began_at, at))
+    ids = [failed.id, *(f"run:{one}" for one in sorted(began, key=began.get, reverse=True))]
+    damaged = ids.pop(30)  # no reason to show fewer
+    (root / damaged[4:] / "run.json").write_text("{")
+    (root / ids[-1][4:] / "judge.html").touch()  # somebody has read its page
     try:
-        newest, older, none = (
-            fits(document, "runs", "get", server.get("runs", skip=skip)) for skip in (0, 50, 999)
-        )
-        assert len(newest) == 50 and none == []
-        assert {one["id"][4:] for one in newest + older} == {*ids[:-1], failed.id[4:]}
-        assert "number of runs" in server.get("runs", skip="-1").json()["message"]
+        newest = fits(document, "runs", "get", server.get("runs"))
+        older = fits(document, "runs", "get", server.get("runs", before=newest[-1]["id"]))
+        assert [one["id"] for one in newest] == ids[:50]
+        assert [one["id"] for one in older] == ids[50:]
+        assert server.get("runs", before=ids[-1]).json() == []
+        gone = server.get("runs", before="run:" + "0" * 32)
+        assert gone.status_code == 404 and "Reload" in gone.json()["message"]
     finally:
-        for one in ids:
+        for one in began:
             shutil.rmtree(root / one)
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from mlops_nb.images.scenes import drives, write_crops
 from mlops_nb.jobs import start, stop_job, watch_job
 from mlops_nb.lab.kept import kept
 from mlops_nb.pipeline import Step
-from mlops_nb.pipeline.runs import Run, StepRun, begin, now, tell
+from mlops_nb.pipeline.runs import Run, StepRun, begin, tell
 from mlops_nb.workspace import open_workspace
 
 WAITS = "from pathlib import Path; import time\nprint('epoch 1')\nwhile not Path('go').exists(): time.sleep(0.05)"
@@ -217,12 +218,18 @@ def test_a_password_is_not_shown_and_a_long_problem_is_told_whole(team, ann, bro
 
 @pytest.mark.timeout(120)
 def test_runs_of_long_ago_are_shown_to_who_asks(tmp_path, browser, pictures):
+    "And stay, whatever runs meanwhile and however often the page asks again."
     ws = open_workspace(tmp_path / "workspace")
-    for n in range(120):
-        steps = (StepRun(f"night-{n}", "ran"),)
-        done = Run(f"run:{uuid.uuid4().hex}", steps, by="cron", began_at=now())
-        begin(ws, done, [Step(f"night-{n}", tmp_path / "night.ipynb")])
-        tell(ws, done.id, "run", status="ran", by="cron", stopped_by="")
+
+    def nights(first: int, last: int) -> None:
+        for n in range(first, last):
+            steps = (StepRun(f"night-{n}", "ran"),)
+            began = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=n)).isoformat()
+            done = Run(f"run:{uuid.uuid4().hex}", steps, by="cron", began_at=began)
+            begin(ws, done, [Step(f"night-{n}", tmp_path / "night.ipynb")])
+            tell(ws, done.id, "run", status="ran", by="cron", stopped_by="")
+
+    nights(0, 120)
     with (
         running_lab(tmp_path / "ann", ws.root, actor="ann") as lab,
         opened(browser, lab, pictures=pictures) as page,
@@ -230,14 +237,19 @@ def test_runs_of_long_ago_are_shown_to_who_asks(tmp_path, browser, pictures):
         section = show(page, "runs")
         cards, older = section.locator("article"), section.get_by_role("button", name="Older runs")
         for known in (50, 100):
-            section.locator("article").nth(known - 1).wait_for()
+            cards.nth(known - 1).wait_for()
             assert cards.count() == known
-            older.click()
+            older.press("Enter")
         older.wait_for(state="detached")
+        cards.nth(119).wait_for()
         assert cards.count() == 120
-        names = [
-            one.split("Run night-")[1]
-            for one in cards.evaluate_all("all => all.map(one => one.ariaLabel)")
-        ]
-        assert [int(one) for one in names] == list(range(119, -1, -1))
+        assert page.evaluate("document.activeElement.closest('[data-testid=mlops-runs]') !== null")
+        assert section.get_by_role("alert").count() == 0
         page.screenshot(path=pictures / "older-runs.png")
+        nights(120, 150)
+        cards.nth(149).wait_for()
+        with page.expect_response(re.compile("/mlops-nb/runs([?]|$)")):
+            command(page, "mlops-nb:cancel-run", {"id": cards.nth(9).get_attribute("data-id")})
+        page.wait_for_timeout(500)  # it has asked again
+        said = cards.evaluate_all("all => all.map(one => one.ariaLabel)")
+        assert said == [f"Run night-{n}" for n in range(149, -1, -1)]

@@ -1,7 +1,7 @@
 import { Dialog, ReactWidget } from '@jupyterlab/apputils';
 import * as React from 'react';
 
-import { Fold, Problem } from '../parts';
+import { around, Fold, Problem } from '../parts';
 import { fieldsOf, valuesOf, type IField, type Written } from './fields';
 import { Question } from './question';
 
@@ -130,6 +130,10 @@ class FormDialog extends Dialog<null> {
 
 /** Ask a person; true if the work was begun, false if they thought better of it. */
 export async function ask(what: IAsk): Promise<boolean> {
+  const from = around(document.activeElement);
   const result = await new FormDialog(new FormBody(what)).launch();
+  if (document.activeElement === document.body) {
+    from?.focus(); // the button that was pressed may be gone
+  }
   return result.button.accept;
 }

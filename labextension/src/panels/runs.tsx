@@ -4,6 +4,7 @@ import { Id } from '../commands/ids';
 import { subjectOf } from '../commands/runs';
 import { Act, Badge, counted, Empty, Fold, FromTemplate, Guarded, Problem, Progress, Standing, useSlot, When, type IEnv } from '../parts';
 import { attempt, bundlesIn } from '../commands/asking';
+import { PAGE } from '../merging';
 import type { IJob, IRunState, IStepState } from '../tokens';
 import { Log } from './log';
 
@@ -36,33 +37,20 @@ export function RunsSection(env: IEnv): JSX.Element {
           )}
         </Guarded>
       ))}
-      <Older {...env} known={known} />
+      {known.size >= PAGE && <Older {...env} />}
     </>
   );
 }
 
-const PAGE = 50; // runs in an answer of the server
-
-/** Runs before the newest: a page at a time, for who asks. */
-function Older({ model, commands, known }: IEnv & { known: ReadonlySet<string> }): JSX.Element {
-  const [older, setOlder] = React.useState<readonly IRunState[]>([]);
-  const [whole, setWhole] = React.useState(false);
-  const shown = older.filter(run => !known.has(run.id));
-  const ask = () =>
-    attempt(async () => {
-      const next = await model.request.runs(known.size + shown.length);
-      setOlder([...older, ...next.filter(run => !older.some(one => one.id === run.id))]);
-      setWhole(next.length < PAGE);
-    });
-  return (
-    <>
-      {shown.map(run => (
-        <Guarded key={run.id} of={run.id}>
-          <RunCard {...{ model, commands, run }} newest={false} job={undefined} />
-        </Guarded>
-      ))}
-      {known.size >= PAGE && !whole && <Act onAct={ask}>Older runs</Act>}
-    </>
+/** Runs before those shown: a page at a time, for who asks. */
+function Older({ model }: IEnv): JSX.Element {
+  const [first, setFirst] = React.useState(''); // the oldest there is
+  const oldest = () => model.slot('runs').value?.at(-1)?.id ?? '';
+  const ask = () => attempt(async () => (await model.older()) || setFirst(oldest()));
+  return first === oldest() ? (
+    <p className="mlops-Dim">There are no older runs.</p>
+  ) : (
+    <Act onAct={ask}>Older runs</Act>
   );
 }
 
@@ -81,7 +69,7 @@ function Job({ model, commands, job }: IEnv & { job: IJob }): JSX.Element {
         {job.by}, <When at={job.began_at} /> {job.said && !job.error && `· ${job.said}`}
       </p>
       {going && <Progress of={name} done={job.done} total={job.total} />}
-      {job.error && <Problem text={job.error} />}
+      {job.error && <Problem text={job.error} past />}
       {going && (
         <div className="mlops-Acts">
           <Act label={`Stop ${name}`} onAct={() => commands.execute(Id.stopJob, { id: job.id })}>
@@ -143,7 +131,7 @@ function Run({ model, commands, run, job, newest }: IRunProps): JSX.Element {
       </div>
       {job?.status === 'failed' && run.status === 'ran' && (
         <>
-          <Problem text={job.error} />
+          <Problem text={job.error} past />
           <JobLog {...{ model, job }} />
         </>
       )}
@@ -182,7 +170,7 @@ function Step({ model, commands, run, step }: IEnv & { run: IRunState; step: ISt
         </span>
       </div>
       {step.status === 'running' && <Progress of={step.name} done={step.cells} total={step.of || null} />}
-      {step.error && step.status !== 'stopped' && <Problem text={step.error.slice(-600)} />}
+      {step.error && step.status !== 'stopped' && <Problem text={step.error.slice(-600)} past />}
       <div className="mlops-Acts">
         {step.notebook && (
           <Act

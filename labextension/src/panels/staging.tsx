@@ -118,7 +118,7 @@ interface IAlertProps {
 
 function Alert({ commands, alert, name }: IAlertProps): JSX.Element {
   return (
-    <div className={`mlops-Alert mlops-mod-${alert.level}`} role="alert">
+    <div className={`mlops-Alert mlops-mod-${alert.level}`}>
       <div className="mlops-Step-line">
         <Badge says={alert.level} />
         <span className="mlops-Dim">
@@ -126,7 +126,7 @@ function Alert({ commands, alert, name }: IAlertProps): JSX.Element {
           {alert.at_frame !== null && ` · frame ${alert.at_frame}`}
         </span>
       </div>
-      <p>{alert.sentence}</p>
+      <p role="alert">{alert.sentence}</p>
       <Act
         kind="main"
         label={`Acknowledge the ${alert.level} of ${name}: ${alert.sentence}`}
