@@ -85,9 +85,7 @@ class Answering(APIHandler):
     def log_exception(self, *exc_info: Any) -> None:
         "A traceback is for what nobody foresaw."
         if trace := getattr(exc_info[1], "trace", ""):
-            self.log.error(
-                "%s %s failed in the worker:\n%s", self.request.method, self.request.path, trace
-            )
+            self.log.error("%s in the worker:\n%s", self.request.path, trace)
         elif isinstance(exc_info[1], web.HTTPError) or said_of(exc_info[1])["status"] >= 500:
             super().log_exception(*exc_info)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..jobs import Job, load_job, start
 from .errors import NotHere
-from .place import Place, as_served, below, inside
+from .place import Place, as_served, below, ids_in, inside
 from ..workspace import PipelineError, Workspace
 
 # %% ../../nbs/17d_lab_jobs.ipynb #3865b339
@@ -56,9 +56,9 @@ class Jobs:
     def newest(self, ws: Workspace) -> list[dict[str, Any]]:
         "Those that go on and the newest that ended, newest first."
         found = []
-        for path in ws.path("jobs").glob("*/job.json"):
+        for job_id in ids_in(ws, "job"):
             with suppress(NotHere):  # removed meanwhile, or damaged
-                found.append(self._look(ws, f"job:{path.parent.name}"))
+                found.append(self._look(ws, job_id))
         found.sort(key=lambda job: str(job.began_at), reverse=True)
         shown = {job.id for job in [one for one in found if one.status != "running"][:NEWEST]}
         return [job_state(self.place, job) for job in found

@@ -7,7 +7,6 @@ __all__ = ['NEWEST', 'LOG_CHARS', 'run_state', 'Runs', 'page', 'step_log', 'as_r
 
 # %% ../../nbs/17c_lab_runs.ipynb #d9197d52
 import json
-import os
 import re
 import threading
 from bisect import bisect_left
@@ -16,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .errors import NotHere
-from .place import Place, as_served
+from .place import Place, as_served, ids_in
 from ..pipeline.runs import StepRun, folder_of, load_run
 from ..pipeline.watching import Following
 from ..workspace import PipelineError, Workspace
@@ -87,7 +86,7 @@ class Runs:
         before: str | None = None,  # a run: only those that began before it
     ) -> list[dict[str, Any]]:
         "The states of the newest runs, newest first."
-        began = sorted((self._begin(ws, run_id), run_id) for run_id in _ids(ws))
+        began = sorted((self._begin(ws, run_id), run_id) for run_id in ids_in(ws, "run"))
         if before is not None:
             at = bisect_left(began, (self._begin(ws, before), before))
             if began[at : at + 1] != [(self._begin(ws, before), before)]:
@@ -111,13 +110,6 @@ class Runs:
             except (PipelineError, KeyError, OSError, TypeError, ValueError):
                 return ""
         return self._began[key]
-
-
-def _ids(ws: Workspace) -> list[str]:
-    "The runs that have a folder."
-    with suppress(FileNotFoundError):
-        return [f"run:{name}" for name in os.listdir(ws.path("runs"))]
-    return []
 
 # %% ../../nbs/17c_lab_runs.ipynb #c0ffee01
 def _step(ws: Workspace, run_id: str, step: str) -> StepRun:

@@ -25,15 +25,16 @@ _LOOKS = {  # mark, and the colour where the page has no theme
     "failed": ("✗ ", "var(--jp-error-color1, #b71c1c)"),
     "done": ("✓ ", "var(--jp-success-color0, #1b5e20)"),
 }
+_SPOKEN = {"failed": ' role="alert"', "running": ""}  # not each word on the way
 
 
 def shown(*said: str, status: str = "") -> str:
     "Sentences as HTML, each on a line of its own, with the mark of a status."
     inner = "<br>".join(html.escape(one).replace("\n", "<br>") for one in said if one)
     mark, colour = _LOOKS.get(status, ("", "inherit"))
-    role = "alert" if status == "failed" else "status"
+    role = _SPOKEN.get(status, ' role="status"')
     style = f"color: {colour}; line-height: 1.5; overflow-wrap: anywhere"
-    return f'<div role="{role}" style="{style}">{mark}{inner}</div>' if inner else ""
+    return f'<div{role} style="{style}">{mark}{inner}</div>' if inner else ""
 
 # %% ../../nbs/15b_widgets_panels.ipynb #f0a1e25b
 def told_of(err: Exception) -> str:
