@@ -40,7 +40,7 @@ from mlops_nb.data.ingestion import row_of
 from mlops_nb.data.items import Box, Item
 from mlops_nb.data.showing import detections, free_facts, media
 from mlops_nb.data.store import SCHEMA, append_rows, content_of, leaf, update_rows
-from mlops_nb.images.pixels import encode
+from mlops_nb.images.pixels import decode, encode
 from mlops_nb.ledger import acts, record, verify_ledger
 from mlops_nb.workspace import DataError, Workspace, get_blob, put_blob
 
@@ -504,6 +504,14 @@ def test_wrong_arguments_start_nothing(ws, signs):
 
 
 # Without a database
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"no image", b"II*\x00" + b"\x00" * 60], ids=["empty", "text", "tiff"]
+)
+def test_a_file_that_is_no_image_is_shown_as_one_and_hides_no_other(tmp_path, data):
+    shown = media(Workspace(tmp_path, {}), "img:" + "0" * 64, data)
+    assert shown.suffix == ".png" and decode(shown.read_bytes()).shape == (64, 64, 3)
 
 
 def test_a_picture_is_written_once(ws, signs, monkeypatch):

@@ -170,11 +170,28 @@ export function Progress({ of, done, total }: IProgressProps): JSX.Element {
   );
 }
 
-/** A point in time as a person says it; the exact one on demand. */
+const TICK_MS = 5_000;
+const tellers = new Set<() => void>();
+let clock = 0;
+
+function onTick(tell: () => void): () => void {
+  tellers.add(tell);
+  clock ||= window.setInterval(() => tellers.forEach(one => one()), TICK_MS);
+  return () => {
+    tellers.delete(tell);
+    if (tellers.size === 0) {
+      window.clearInterval(clock);
+      clock = 0;
+    }
+  };
+}
+
+/** A point in time as a person says it, also later; the exact one on demand. */
 export function When({ at }: { at: string }): JSX.Element {
+  const said = React.useSyncExternalStore(onTick, () => ago(at, Date.now()));
   return (
     <time dateTime={at} title={at}>
-      {ago(at, Date.now())}
+      {said}
     </time>
   );
 }

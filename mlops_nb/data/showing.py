@@ -44,9 +44,20 @@ def media(
     if not path.exists():  # not flushed to disk like a blob: it can be made again
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{secrets.token_hex(8)}")
-        part.write_bytes(data if suffix else encode(decode(data)))
+        part.write_bytes(data if suffix else _converted(data))
         part.replace(path)
     return path
+
+
+def _converted(data: bytes) -> bytes:
+    "Whatever it is as PNG; a grey field with a cross where it is no image."
+    try:
+        return encode(decode(data))
+    except ValueError:
+        cross = np.full((64, 64, 3), 128, np.uint8)
+        at = np.arange(64)
+        cross[at, at] = cross[at, 63 - at] = 255
+        return encode(cross)
 
 
 def _place(ws: Workspace, image_id: str) -> Path:

@@ -69,8 +69,19 @@ def listed(place: Place) -> list[dict[str, Any]]:
     models, found = _names_of(ws), []
     for name in names:
         with suppress(NotHere):  # its record is damaged, and the ledger knows none
-            found.append(_deployment(ws, name, models) | {"alerts": alerts.get(name, [])})
+            told = [
+                one | {"sentence": _by_name(one["sentence"], models)}
+                for one in alerts.get(name, [])
+            ]
+            found.append(_deployment(ws, name, models) | {"alerts": told})
     return found
+
+
+def _by_name(sentence: str, models: dict[str, str]) -> str:
+    "What the monitor says, with the names people know in place of ids."
+    for bundle, name in models.items():
+        sentence = sentence.replace(bundle[:19], name)  # the monitor shortens them so
+    return sentence
 
 
 def _names_of(ws: Workspace) -> dict[str, str]:

@@ -96,6 +96,12 @@ def test_a_run_is_cancelled_and_resumed_to_its_end(ws, bob, page):
     card(page).get_by_text("ran", exact=True).first.wait_for()
     second = load_run(ws, card(page).get_attribute("data-id"))
     assert (second.status, second.parent, second.by) == ("ran", first.id, "bob")
+    button(strip, "Log").click()
+    card(page).get_by_role("log").wait_for()
+    button(panel(page, "data"), "Validate signs").click()
+    card_of_checks = panel(page, "runs").locator("article", has_text="validate signs").first
+    card_of_checks.get_by_text("done", exact=True).wait_for()
+    assert strip.get_by_text("resume").count() == 1  # still the notebook's own
 
 
 def test_a_run_goes_on_without_its_page(ws, bob, browser, pictures):

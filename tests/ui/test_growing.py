@@ -42,7 +42,14 @@ def test_a_folder_is_ingested_split_forked_and_merged_by_clicks(ann, browser, pi
         assert read.by == "ann"
 
         button(card, "Split signs").click()
-        answer(page, "Split", train="0.5", val="0", test="0.5")
+        form.locator("summary", has_text="More").click()
+        for shares in (("0.4", "0.1", "0.6"), ("0.5", "0", "0.5")):
+            for side, share in zip(("train", "val", "test"), shares, strict=True):
+                form.locator(f"[name={side}]").fill(share)
+            page.locator(".jp-Dialog").get_by_role("button", name="Split", exact=True).click()
+            if shares[0] == "0.4":
+                form.get_by_role("alert").get_by_text("The shares add up to 1.1.").wait_for()
+        form.wait_for(state="detached")
         page.get_by_text("Split signs: train").first.wait_for()
         assert [act.by for act in acts(ws, verb="split")] == ["ann"]
         page.screenshot(path=pictures / "split.png")
@@ -62,6 +69,19 @@ def test_a_folder_is_ingested_split_forked_and_merged_by_clicks(ann, browser, pi
         assert data.diff(ws, "signs", "signs@ann/snow").counts["added"] == 0
         page.screenshot(path=pictures / "merged.png")
         assert not accessible(page, "[data-testid='mlops-data']")
+
+
+def test_another_folder_goes_into_no_data_set_that_nobody_named(ann, browser, pictures):
+    "What is chosen in the file browser is a suggestion for the folder alone."
+    ws = open_workspace(ann.folder.parent / "workspace")
+    before = data.resolve(ws, "signs")
+    with opened(browser, ann, pictures=pictures) as page:
+        section = panel(page, "data")
+        button(section, "Ingest a folder …").click()
+        answer(page, "Ingest", folder="snow")
+        section.get_by_role("article", name="Data set snow").wait_for()
+        panel(page, "runs").get_by_text("from snow").first.wait_for()
+    assert data.resolve(ws, "signs") == before
 
 
 def test_what_cannot_be_read_says_why(ann, browser, pictures):

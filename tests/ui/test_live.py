@@ -125,6 +125,7 @@ def test_a_log_is_shown_as_it_comes_and_silence_is_not_asked_about(team, ann, br
         page.on("request", lambda r: "/mlops-nb/" in r.url and asked.append(r.url))
         page.wait_for_timeout(10_000)
         assert len(asked) <= 1, asked  # one look whether all was heard
+        assert int(re.match("[0-9]+", one.locator("time").first.inner_text())[0]) >= 5  # s ago
         (silent.parent / "go").touch()
         ended(team, job)
         one.get_by_text("ran", exact=True).first.wait_for()
@@ -197,7 +198,7 @@ def test_a_job_that_failed_has_a_log(team, ann, browser, pictures, tmp_path):
 @pytest.mark.timeout(120)
 def test_a_password_is_not_shown_and_a_long_problem_is_told_whole(team, ann, browser, pictures):
     why = f"{'The store did not answer. ' * 10}Ask dora for a password."
-    path = notebook(ann.folder / "fetch.ipynb", "password: str = ''  # of the store",
+    path = notebook(ann.folder / "fetch.ipynb", "password: str = ''  # of the store\nwidth: int = 24",
                     f"raise ValueError({why!r})")  # fmt: skip
     said = json.loads(path.read_text())
     said["cells"][0]["metadata"]["tags"] = ["parameters"]
@@ -207,11 +208,17 @@ def test_a_password_is_not_shown_and_a_long_problem_is_told_whole(team, ann, bro
         command(page, "mlops-nb:run-step")
         form = page.get_by_test_id("mlops-form")
         form.locator("input[type=password]").fill("not for everybody")
+        form.locator("[name=width]").fill("7")
         page.screenshot(path=pictures / "form.png")
         page.locator(".jp-Dialog").get_by_role("button", name="Run", exact=True).click()
         page.get_by_role("button", name="Why").click()
         page.locator(".jp-Dialog").get_by_text("Ask dora for a password.").wait_for()
         page.screenshot(path=pictures / "why.png")
+        page.keyboard.press("Escape")
+        command(page, "mlops-nb:run-step")  # once more, with what was asked before
+        form.wait_for()
+        assert form.locator("[name=width]").input_value() == "7"
+        assert form.locator("input[type=password]").input_value() == ""
     for place in team.path("jobs").iterdir():
         assert not [one for one in place.iterdir() if "not for everybody" in one.read_text()]
 

@@ -131,6 +131,7 @@ def test_the_whole_story(team, ann, bob, browser, pictures):
         button(server, "Check staging now").click()
         page.get_by_test_id("mlops-shift").wait_for()
         server.get_by_text("page", exact=True).first.wait_for()
+        server.get_by_text("frames of signs@1:").first.wait_for()
         picture(page, "paged")
         page.get_by_test_id("mlops-status").get_by_text("alert").wait_for()
         for _ in range(server.get_by_role("button", name="Acknowledge").count()):

@@ -129,7 +129,7 @@ def test_panels_do_their_work_and_tell_it_again(team, lab, browser, pictures):
         refused(cell["train"], "Run as step", "side is 0. Pass 1 or more.")
         fill(cell["train"], side="2")
         press(cell["train"], "Run as step")
-        told(cell["train"], "slow: running, cell")
+        cell["train"].get_by_text("slow: running, cell").first.wait_for()
         last = page.locator(".jp-Notebook:visible .jp-CodeCell").nth(len(PANELS) + 1)
         last.locator(".cm-content").fill("print(6 * 7 * 10)")
         last.locator(".cm-content").press("Control+Enter")

@@ -53,6 +53,9 @@ export async function attempt(what: () => Promise<unknown>): Promise<void> {
   }
 }
 
+/** Say that something short is done; longer work says so itself when it ends. */
+export const tellDone = (said: string): string => Notification.success(said, { autoClose: 4000 });
+
 const TOAST_CHARS = 140; // JupyterLab cuts a notification there
 
 /** Tell what went wrong, all of it: the remedy stands at the end. */

@@ -3,7 +3,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { ask } from '../form/dialog';
 import { text } from '../reading';
 import type { IMlops } from '../tokens';
-import { knownRefs, listOf, offers, schemaOf, type IProperty } from './asking';
+import { knownRefs, listOf, offers, schemaOf, tellDone, type IProperty } from './asking';
 import { Id } from './ids';
 
 /** What is decided about data sets. */
@@ -33,6 +33,7 @@ export function addDataCommands(commands: CommandRegistry, model: IMlops): void 
       onSend: async values => {
         await model.request[verb](text(values.ref), text(values[verb]));
         await model.refresh('datasets');
+        tellDone(`${text(values.ref)} is ${verb === 'tag' ? 'tagged' : 'forked to'} ${text(values[verb])}.`);
       }
     });
   };

@@ -29,15 +29,15 @@ export function addGrowingCommands(app: JupyterFrontEnd, model: IMlops, browser:
           folder: { title: 'Folder', description: 'as the file browser names it', initial: folder },
           name: {
             title: 'Data set',
-            description: 'made if it is not there; signs@ann/night is a branch',
+            description: 'what grows by it; empty: one called like the folder. signs@ann/night is a branch',
             format: 'DatasetName',
-            initial: folder.split('/').pop()
+            empty: true
           }
         }),
         send: 'Ingest',
         all: true,
         offers: { DatasetName: (await known()).flatMap(namesOf) },
-        onSend: values => model.begin('ingest', values)
+        onSend: ({ folder, name }) => model.begin('ingest', { folder, name: text(name) || text(folder).split('/').filter(Boolean).pop() })
       });
     }
   });
@@ -63,13 +63,20 @@ export function addGrowingCommands(app: JupyterFrontEnd, model: IMlops, browser:
           'Shares are those of its contract, else 70 % train, 15 % val, 15 % test.',
         schema: schemaOf({
           name: { title: 'Data set', choices: names, initial: text(args.name) || names[0] },
-          train: { title: 'Train', description: 'a share; the three add up to 1', ...share },
+          train: { title: 'Train', description: 'a share; empty, or all three, which add up to 1', ...share },
           val: { title: 'Val', ...share },
           test: { title: 'Test', ...share }
         }),
         send: 'Split',
         all: true,
-        onSend: values => model.begin('split', values)
+        onSend: values => {
+          const shares = [values.train, values.val, values.test].filter(one => typeof one === 'number');
+          const sum = shares.reduce((all, one) => all + one, 0);
+          if (shares.length && Math.abs(sum - 1) > 1e-6) {
+            throw new Error(`The shares add up to ${Number(sum.toFixed(6))}. Make all three add up to 1, or leave them empty.`);
+          }
+          return model.begin('split', values);
+        }
       });
     }
   });

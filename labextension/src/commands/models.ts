@@ -4,7 +4,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { ask } from '../form/dialog';
 import { count, text, type Fields } from '../reading';
 import type { IMlops, IModel, IModelVersion } from '../tokens';
-import { attempt, knownRefs, listOf, offers, schemaOf } from './asking';
+import { attempt, knownRefs, listOf, offers, schemaOf, tellDone } from './asking';
 import { Id } from './ids';
 
 const COMMENT = { title: 'Comment', description: 'why; it is kept on record', format: 'long' };
@@ -124,6 +124,7 @@ export function addModelCommands(commands: CommandRegistry, model: IMlops): void
           const [name = '', version = ''] = text(values.version).split('@');
           const proposal = text(args.proposal) || approvedOf(models, name, Number(version));
           put(await model.request.promote(name, Number(version), text(values.alias), proposal));
+          tellDone(`${name}@${text(values.alias)} is version ${version} now.`);
         }
       });
     }

@@ -6,7 +6,7 @@ import { icons } from '../icons';
 import { short } from '../parts';
 import { fields, text, type Fields } from '../reading';
 import type { IMlops } from '../tokens';
-import { bundlesIn, knownBundles, knownModels, knownRefs, offers, schemaOf } from './asking';
+import { bundlesIn, knownBundles, knownModels, knownRefs, listOf, offers, schemaOf } from './asking';
 import { Id } from './ids';
 
 /** What a person does with the notebook in front of them. */
@@ -22,7 +22,7 @@ export function addNotebookCommands(
     caption: 'Check the data set that this notebook takes, and put bad samples into quarantine',
     icon: icons.check,
     execute: async args => {
-      const panel = meant(args);
+      const panel = args.ref ? null : meant(args); // what is asked for in the panel is shown there
       const said = model.announce(panel?.context.path, 'validate');
       const ref = text(args.ref) || (panel ? await refOf(model, panel) : '');
       said();
@@ -62,7 +62,7 @@ export function addNotebookCommands(
     caption: 'Serve a registered model on this machine, and send it a first request',
     icon: icons.deploy,
     execute: async args => {
-      const shown = path(args);
+      const shown = args.ref ? undefined : path(args);
       await model.refresh('models');
       const refs = knownModels(model);
       const named = text(args.ref);
@@ -170,7 +170,7 @@ async function runNotebook(model: IMlops, panel: NotebookPanel | null, train: bo
   } catch (problem) {
     refused = problem instanceof Error ? problem.message : String(problem);
   }
-  model.want('datasets');
+  await listOf(model, 'datasets');
   const devices = model.slot('status').value?.devices ?? [];
   const asked = train ? withDevice(schema, devices) : schema;
   const title = train ? 'Train' : 'Run as step';
@@ -180,6 +180,7 @@ async function runNotebook(model: IMlops, panel: NotebookPanel | null, train: bo
     schema: asked,
     send: train ? 'Train' : 'Run',
     offers: offers(model),
+    given: { ...presentData(model, schema), ...lastTried(model, path) },
     onSend: values => {
       if (refused) {
         throw new Error(refused);
@@ -188,6 +189,23 @@ async function runNotebook(model: IMlops, panel: NotebookPanel | null, train: bo
       return model.begin('run', { notebook: path, parameters, ...(train ? { device } : {}) }, path);
     }
   });
+}
+
+/** What a run of this notebook was given that did not get to its end. */
+function lastTried(model: IMlops, path: string): Fields {
+  const last = model.jobsOf(path)[0];
+  return last && ['failed', 'stopped'].includes(last.status) ? fields(last.arguments.parameters) : {};
+}
+
+/** For a default that names no data set of this workspace, one that does. */
+function presentData(model: IMlops, schema: Fields): Fields {
+  const names = new Set((model.slot('datasets').value ?? []).map(one => one.name));
+  const known = knownRefs(model);
+  const absent = Object.entries(fields(schema.properties)).filter(([, property]) => {
+    const { format, default: initial } = fields(property);
+    return format === 'DatasetRef' && text(initial) !== '' && !names.has(text(initial).split('@')[0] ?? '');
+  });
+  return known[0] ? Object.fromEntries(absent.map(([name]) => [name, known[0]])) : {};
 }
 
 const DEVICE = ' device'; // no parameter can be called so

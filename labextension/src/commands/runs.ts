@@ -99,6 +99,7 @@ export function subjectOf(job: IJob): string {
   return path.split('/').pop() || text(ref) || text(name) || short(text(run) || text(bundle));
 }
 
+const SHORT = 80; // characters of an error that a toast still shows
 const LONG_MS = 30_000; // who waited that long may look elsewhere by now
 
 /** Tell how a job ended that this person began, with the next step one click away; a cell tells of its own below it. */
@@ -113,16 +114,20 @@ export function tellEnd(app: JupyterFrontEnd, model: IMlops, job: IJob): void {
   if (job.status === 'failed') {
     const title = `${job.verb} of ${subject} failed`;
     const why = { label: 'Why', callback: () => void showErrorMessage(title, job.error) };
-    Notification.error(`${title}.`, { autoClose: false, actions: [why, show] }); // a toast would cut the remedy off
+    const first = job.error.split(/(?<=[.!?])\s/)[0] ?? '';
+    const said = first.length > 0 && first.length < SHORT ? `${title}: ${first}` : `${title}.`;
+    Notification.error(said, { autoClose: false, actions: [why, show] }); // a toast would cut the remedy off
   } else if (job.status === 'stopped') {
     Notification.warning(`${job.verb} of ${subject} was stopped.`, { actions: [show] });
   } else {
-    const said = job.said && !job.run ? `: ${job.said}` : '.';
+    const verdict = text((job.result ?? {}).verdict);
+    const said = verdict ? `: ${verdict.replace(/_/g, ' ')}.` : job.said && !job.run ? `: ${job.said}` : '.';
     const bundle = bundlesIn(job.result ?? {})[0];
     const next =
       job.verb === 'register'
-        ? [{ label: 'Propose', callback: () => void app.commands.execute(Id.propose, bundle ? { bundle } : {}) }]
+        ? [{ label: 'Judge', callback: () => void app.commands.execute(Id.judge, bundle ? { bundle } : {}) }]
         : [];
-    Notification.success(`${DONE[job.verb] ?? job.verb} ${subject}${said}`, { autoClose: 8000, actions: [...next, show] });
+    const tell = verdict && verdict !== 'pass' ? Notification.warning : Notification.success;
+    tell(`${DONE[job.verb] ?? job.verb} ${subject}${said}`, { autoClose: 8000, actions: [...next, show] });
   }
 }

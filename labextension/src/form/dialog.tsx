@@ -2,7 +2,7 @@ import { Dialog, ReactWidget } from '@jupyterlab/apputils';
 import * as React from 'react';
 
 import { around, Fold, Problem } from '../parts';
-import { fieldsOf, valuesOf, type IField, type Written } from './fields';
+import { fieldsOf, valuesOf, written, type IField, type Written } from './fields';
 import { Question } from './question';
 
 /** What a form asks, and what becomes of the answers. */
@@ -16,6 +16,8 @@ export interface IAsk {
   readonly send: string;
   /** Texts to offer for a format such as DatasetRef. */
   readonly offers?: Readonly<Record<string, readonly string[]>>;
+  /** Answers to begin with, in place of the defaults. */
+  readonly given?: Readonly<Record<string, unknown>>;
   /** Answers that were left at their default are sent too. */
   readonly all?: boolean;
   /** Does the work; what it throws is shown in the form, which stays open. */
@@ -33,6 +35,8 @@ class FormBody extends ReactWidget {
     super();
     this.addClass('mlops-Form');
     this.questions = fieldsOf(ask.schema);
+    const given = this.questions.filter(({ name, format }) => ask.given?.[name] !== undefined && format !== 'password');
+    this.said = Object.fromEntries(given.map(({ name, kind }) => [name, written(ask.given?.[name], kind)]));
   }
 
   render(): JSX.Element {

@@ -79,7 +79,7 @@ function kindOf(one: Fields): IField['kind'] {
 }
 
 /** A value as it stands in a field. */
-function written(value: unknown, kind: IField['kind']): Written {
+export function written(value: unknown, kind: IField['kind']): Written {
   if (kind === 'boolean') {
     return value === true;
   }

@@ -66,6 +66,7 @@ function Work({ model, commands, path }: IStripProps): JSX.Element | null {
     return null;
   }
   const run = runs.find(one => one.id === job.run);
+  const ran = model.jobsOf(path()).find(one => one.run !== ''); // also while something else is done with it
   const going = job.status === 'running';
   const name = `${job.verb} ${subjectOf(job)}`;
   const { done, total } = shareOf(job, run);
@@ -82,17 +83,24 @@ function Work({ model, commands, path }: IStripProps): JSX.Element | null {
           {saidOf(job, run)}
         </span>
         {going && <Progress of={name} done={done} total={total} />}
-        <Next {...{ model, commands, job, run, path }} />
+        <Next {...{ model, commands, job, run, path }} page={run ?? runs.find(one => one.id === ran?.run)} />
       </div>
       {job.error && <Problem text={job.error} />}
     </div>
   );
 }
 
-function Next({ model, commands, job, run, path }: IStripProps & { job: IJob; run: IRunState | undefined }): JSX.Element {
+interface INextProps extends IStripProps {
+  readonly job: IJob;
+  readonly run: IRunState | undefined;
+  /** The run whose page and log can be looked at. */
+  readonly page: IRunState | undefined;
+}
+
+function Next({ model, commands, job, run, path, page }: INextProps): JSX.Element {
   const going = job.status === 'running';
   const steps = run?.steps ?? [];
-  const executed = steps.filter(step => step.notebook).pop();
+  const executed = page?.steps.filter(step => step.notebook).pop();
   const bundle = steps.flatMap(step => bundlesIn(step.outputs))[0];
   const broken = run && !going && ['failed', 'stopped'].includes(run.status);
   return (
@@ -119,10 +127,12 @@ function Next({ model, commands, job, run, path }: IStripProps & { job: IJob; ru
       {job.verb === 'validate' && !going && (
         <Act onAct={() => commands.execute(Id.panel, { section: 'data' })}>Findings</Act>
       )}
-      {run && executed && (
-        <Act onAct={() => commands.execute(Id.openNotebook, { path: executed.notebook, id: run.id, step: executed.name })}>Executed notebook</Act>
+      {page && executed && (
+        <Act onAct={() => commands.execute(Id.openNotebook, { path: executed.notebook, id: page.id, step: executed.name })}>
+          Executed notebook
+        </Act>
       )}
-      {run && <Act onAct={() => commands.execute(Id.panel, { section: 'runs' })}>Log</Act>}
+      {page && <Act onAct={() => commands.execute(Id.panel, { section: 'runs', id: page.id, log: true })}>Log</Act>}
       {!going && (
         <Act label="Close this line" onAct={() => model.dismiss(path())}>
           ✕

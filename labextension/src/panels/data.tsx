@@ -92,7 +92,9 @@ function Dataset({ model, commands, dataset, job }: IDatasetProps): JSX.Element 
         </Act>
       </div>
       {dataset.findings.length > 0 && (
-        <Fold summary={`${counted(dataset.findings.length, 'finding')} of the checks`}>{() => <Findings dataset={dataset} />}</Fold>
+        <Fold summary={`${counted(dataset.findings.length, 'finding')} of the checks${checkedBefore(dataset)}`}>
+          {() => <Findings dataset={dataset} />}
+        </Fold>
       )}
       {dataset.quarantined > 0 && (
         <Fold summary={`${dataset.quarantined} in quarantine`}>
@@ -105,6 +107,10 @@ function Dataset({ model, commands, dataset, job }: IDatasetProps): JSX.Element 
     </article>
   );
 }
+
+/** Findings stay until the next checks; what they are about may not be the newest version. */
+const checkedBefore = ({ checked, version }: IDataset) =>
+  checked && checked.version !== version ? ` of version ${checked.version}` : '';
 
 function Checked({ dataset, job }: { dataset: IDataset; job: IJob | undefined }): JSX.Element {
   if (job) {

@@ -123,7 +123,7 @@ function Version({ commands, one, version, actor }: IVersionProps): JSX.Element 
         )}
         {approved && !version.aliases.includes('production') && (
           <Act
-            kind="main"
+            kind={version.aliases.length ? 'plain' : 'main'}
             label={`Promote ${ref}`}
             onAct={() =>
               commands.execute(Id.promote, {

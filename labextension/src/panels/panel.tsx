@@ -58,7 +58,7 @@ export class Panel extends SidePanel {
   }
 
   /** Open a section and move the focus there, or to the card of one thing in it; was that found? */
-  async reveal(section: Section, id: string): Promise<boolean> {
+  async reveal(section: Section, id: string, log = false): Promise<boolean> {
     const at = SECTIONS.indexOf(section);
     const accordion = this.content as AccordionPanel;
     accordion.expand(at);
@@ -69,7 +69,6 @@ export class Panel extends SidePanel {
     if (!id) {
       return false;
     }
-    const drawn = () => new Promise(resolve => setTimeout(resolve, 50));
     await drawn();
     if (section === 'models' && !find(`mlops-version-${id}`)) {
       const older = find(`mlops-model-${id.split('@')[0]}`)?.querySelector(':scope > details');
@@ -81,8 +80,22 @@ export class Panel extends SidePanel {
     const found = find(card[section]);
     found?.scrollIntoView({ block: 'start' });
     (found?.querySelector<HTMLElement>('button, summary') ?? node)?.focus();
+    if (found && log) {
+      await openLog(found);
+    }
     return found !== null;
   }
+}
+
+const drawn = () => new Promise(resolve => setTimeout(resolve, 50));
+
+/** Open what the last step of a run said. */
+async function openLog(run: HTMLElement): Promise<void> {
+  run.querySelector('[data-testid=mlops-steps]')?.setAttribute('open', '');
+  await drawn();
+  const log = [...run.querySelectorAll('[data-testid=mlops-log]')].at(-1);
+  log?.setAttribute('open', '');
+  log?.querySelector('summary')?.focus();
 }
 
 function Mismatch({ model }: IEnv): JSX.Element | null {

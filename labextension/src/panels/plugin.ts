@@ -35,7 +35,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
         if (args.id && model.slot(TOPICS[section]).value === null) {
           await model.refresh(TOPICS[section]);
         }
-        return widget.reveal(section, text(args.id));
+        return widget.reveal(section, text(args.id), args.log === true);
       }
     });
   }

@@ -5,6 +5,7 @@ import { subjectOf } from '../commands/runs';
 import { Act, Badge, counted, Empty, Fold, FromTemplate, Guarded, Problem, Progress, Standing, useSlot, When, type IEnv } from '../parts';
 import { attempt, bundlesIn } from '../commands/asking';
 import { PAGE } from '../merging';
+import { text } from '../reading';
 import type { IJob, IRunState, IStepState } from '../tokens';
 import { Log } from './log';
 
@@ -66,7 +67,9 @@ function Job({ model, commands, job }: IEnv & { job: IJob }): JSX.Element {
         <Badge says={job.status} />
       </header>
       <p className="mlops-Dim">
-        {job.by}, <When at={job.began_at} /> {job.said && !job.error && `· ${job.said}`}
+        {job.by}, <When at={job.began_at} />
+        {job.verb === 'ingest' && ` · from ${text(job.arguments.folder).split('/').pop()}`}
+        {job.said && !job.error && ` · ${job.said}`}
       </p>
       {going && <Progress of={name} done={job.done} total={job.total} />}
       {job.error && <Problem text={job.error} past />}
@@ -135,7 +138,7 @@ function Run({ model, commands, run, job, newest }: IRunProps): JSX.Element {
           <JobLog {...{ model, job }} />
         </>
       )}
-      <Fold summary="Steps" open={open}>
+      <Fold summary="Steps" open={open} testid="mlops-steps">
         {() => run.steps.map(step => <Step key={step.name} {...{ model, commands, run, step }} />)}
       </Fold>
     </article>
@@ -187,7 +190,7 @@ function Step({ model, commands, run, step }: IEnv & { run: IRunState; step: ISt
         )}
       </div>
       {step.status !== 'not_run' && (
-        <Fold summary="Log">
+        <Fold summary="Log" testid="mlops-log">
           {() => (
             <Log
               of={step.name}

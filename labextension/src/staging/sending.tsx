@@ -54,7 +54,8 @@ function Sending({ model, name, onLineage }: ISendingProps): JSX.Element {
       );
       const found = await model.request.classify(name, sent);
       setAnswers(found);
-      say(`${found.length} answered; the model is sure of ${found.filter(one => one.confident).length}.`);
+      const unsure = found.filter(one => !one.confident).length;
+      say(`${found.length} answered${unsure ? `; the model is unsure of ${unsure}` : ''}.`);
       void model.refresh('deployments');
     } catch (error) {
       say('');
