@@ -117,12 +117,12 @@ export function tellEnd(app: JupyterFrontEnd, model: IMlops, job: IJob): void {
   } else if (job.status === 'stopped') {
     Notification.warning(`${job.verb} of ${subject} was stopped.`, { actions: [show] });
   } else {
-    const said = job.said && !job.run ? `: ${job.said}` : '.';
+    const what = job.run || !job.said ? `${subject}.` : job.said.startsWith(subject) ? job.said : `${subject}: ${job.said}`;
     const bundle = bundlesIn(job.result ?? {})[0];
     const next =
       job.verb === 'register'
         ? [{ label: 'Propose', callback: () => void app.commands.execute(Id.propose, bundle ? { bundle } : {}) }]
         : [];
-    Notification.success(`${DONE[job.verb] ?? job.verb} ${subject}${said}`, { autoClose: 8000, actions: [...next, show] });
+    Notification.success(`${DONE[job.verb] ?? job.verb} ${what}`, { autoClose: 8000, actions: [...next, show] });
   }
 }
