@@ -57,6 +57,7 @@ function Picture({ shift, last, said, width }: IPictureProps): JSX.Element {
     windows.map((one, at) => `${at ? 'L' : 'M'}${x(one.frame).toFixed(1)},${y(decadesOf(value(one))).toFixed(1)}`).join('');
   const every = Math.ceil(most / 3);
   const ticks = Array.from({ length: Math.floor(most / every) + 1 }, (_, at) => at * every);
+  const beside = last.evidence <= last.threshold ? { x: MARGIN.left + 4 } : { x: right, textAnchor: 'end' as const }; // where the evidence is not
   return (
     <svg width={width} height={HEIGHT} role="img" aria-label={said}>
       {ticks.map(at => (
@@ -78,7 +79,7 @@ function Picture({ shift, last, said, width }: IPictureProps): JSX.Element {
           r={3}
         />
       ))}
-      <text className="mlops-Chart-name" x={right} y={y(decadesOf(last.threshold)) - 5} textAnchor="end">
+      <text className="mlops-Chart-name" {...beside} y={y(decadesOf(last.threshold)) - 5}>
         page above {oddsOf(last.threshold)}
       </text>
       <text x={MARGIN.left} y={HEIGHT - 5}>

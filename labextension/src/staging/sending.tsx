@@ -119,7 +119,7 @@ function Answers({ answers, onLineage }: IAnswersProps): JSX.Element {
         {answers.map((one, at) => (
           <tr key={at}>
             <td className="mlops-mod-name">{one.image}</td>
-            <td className="mlops-mod-name">{one.confident ? one.label : `${one.label}, unsure`}</td>
+            <td>{one.confident ? one.label : `${one.label}, unsure`}</td>
             <td className="mlops-mod-number">{one.score.toFixed(3)}</td>
             <td className="mlops-mod-number">{one.latency_ms.toFixed(1)}</td>
             <td>
