@@ -82,6 +82,35 @@ def test_forms(bob, browser, pictures, dark):
         look("forgotten")
 
 
+def test_on_a_small_window_no_section_is_squeezed(bob, browser, pictures):
+    with opened(browser, bob, path="lab/workspaces/small", pictures=pictures) as page:
+        page.set_viewport_size({"width": 960, "height": 600})  # as a zoom of 150 % leaves it
+        for name in SECTIONS:
+            section = panel(page, name)
+            section.locator("article, .mlops-Empty").first.wait_for()
+            panel(page, name)  # now that its content is there
+            every = page.locator(".mlops-Section")
+            assert min(every.evaluate_all("all => all.map(it => it.offsetHeight)")) >= 120, name
+            asked = section.bounding_box()
+            assert asked["y"] >= 0 and asked["y"] + asked["height"] <= 600, name
+            page.screenshot(path=pictures / f"{name}.png")
+
+
+def test_of_two_choices_of_images_the_last_one_counts(bob, browser, tmp_path, pictures):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"no image; it is not sent")
+    with opened(browser, bob, path="lab/workspaces/small", pictures=pictures) as page:
+        command(page, "mlops-nb:send-images", {"name": "staging"})
+        images, folder = page.get_by_test_id("mlops-send").locator("input[type=file]").all()
+        images.set_input_files(tmp_path / "a.png")
+        folder.set_input_files(tmp_path)
+        button(page.locator(".jp-Dialog"), "Send 2").wait_for()
+        assert images.evaluate("it => it.files.length") == 0
+        images.set_input_files(tmp_path / "a.png")
+        button(page.locator(".jp-Dialog"), "Send 1").wait_for()
+        assert folder.evaluate("it => it.files.length") == 0
+
+
 def test_a_record_that_cannot_be_read_leaves_the_rest(ws, bob, browser, pictures):
     damaged = ws.path("runs") / ("d" * 32) / "run.json"
     damaged.parent.mkdir(parents=True)

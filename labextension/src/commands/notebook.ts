@@ -18,7 +18,7 @@ export function addNotebookCommands(
   const path = (args: Fields) => meant(args)?.context.path;
 
   commands.addCommand(Id.validate, {
-    label: 'Validate',
+    label: 'Validate …',
     caption: 'Check the data set that this notebook takes, and put bad samples into quarantine',
     icon: icons.check,
     execute: async args => {
@@ -32,7 +32,7 @@ export function addNotebookCommands(
   });
 
   commands.addCommand(Id.runStep, {
-    label: 'Run as step',
+    label: 'Run as step …',
     caption: 'Run this notebook as a step: with the parameters you set, in a process of its own, on record',
     icon: icons.run,
     isEnabled: args => meant(args) !== null,
@@ -40,7 +40,7 @@ export function addNotebookCommands(
   });
 
   commands.addCommand(Id.train, {
-    label: 'Train',
+    label: 'Train …',
     caption: 'Run this notebook as a step on the device you choose',
     icon: icons.train,
     isEnabled: args => meant(args) !== null,
@@ -48,7 +48,7 @@ export function addNotebookCommands(
   });
 
   commands.addCommand(Id.register, {
-    label: 'Register',
+    label: 'Register …',
     caption: 'Give what was trained a name and a version',
     icon: icons.model,
     execute: async args => {
@@ -58,7 +58,7 @@ export function addNotebookCommands(
   });
 
   commands.addCommand(Id.deploy, {
-    label: 'Deploy to staging',
+    label: 'Deploy to staging …',
     caption: 'Serve a registered model on this machine, and send it a first request',
     icon: icons.deploy,
     execute: async args => {

@@ -120,14 +120,15 @@ export function tellEnd(app: JupyterFrontEnd, model: IMlops, job: IJob): void {
   } else if (job.status === 'stopped') {
     Notification.warning(`${job.verb} of ${subject} was stopped.`, { actions: [show] });
   } else {
-    const verdict = text((job.result ?? {}).verdict);
-    const said = verdict ? `: ${verdict.replace(/_/g, ' ')}.` : job.said && !job.run ? `: ${job.said}` : '.';
+    const verdict = text((job.result ?? {}).verdict).replace(/_/g, ' ');
+    const said = verdict ? `${verdict}.` : job.run ? '' : job.said;
+    const what = !said ? `${subject}.` : said.startsWith(subject) ? said : `${subject}: ${said}`;
     const bundle = bundlesIn(job.result ?? {})[0];
     const next =
       job.verb === 'register'
         ? [{ label: 'Judge', callback: () => void app.commands.execute(Id.judge, bundle ? { bundle } : {}) }]
         : [];
     const tell = verdict && verdict !== 'pass' ? Notification.warning : Notification.success;
-    tell(`${DONE[job.verb] ?? job.verb} ${subject}${said}`, { autoClose: 8000, actions: [...next, show] });
+    tell(`${DONE[job.verb] ?? job.verb} ${what}`, { autoClose: 8000, actions: [...next, show] });
   }
 }

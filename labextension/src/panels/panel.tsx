@@ -1,5 +1,5 @@
 import { ReactWidget, SidePanel } from '@jupyterlab/ui-components';
-import type { AccordionPanel } from '@lumino/widgets';
+import type { AccordionLayout, AccordionPanel } from '@lumino/widgets';
 import * as React from 'react';
 
 import { SECTIONS, type Section } from '../commands/ids';
@@ -16,6 +16,9 @@ const VIEWS: Readonly<Record<Section, { readonly title: string; readonly View: (
   models: { title: 'Models', View: ModelsSection },
   staging: { title: 'Staging', View: StagingSection }
 };
+
+const LEAST_PX = 120; // of a section that is open, as the style sheet says
+const ENOUGH = 0.4; // of the panel, for the section that was asked for: where less is left, the panel scrolls
 
 class SectionWidget extends ReactWidget {
   constructor(
@@ -62,14 +65,19 @@ export class Panel extends SidePanel {
     const at = SECTIONS.indexOf(section);
     const accordion = this.content as AccordionPanel;
     accordion.expand(at);
-    accordion.setRelativeSizes(SECTIONS.map(one => (one === section ? 4 : 1)));
+    this.widgets.forEach(one => (one.node.style.minHeight = ''));
+    accordion.fit();
     const node = this.widgets[at]?.node;
     const find = (card: string) => node?.querySelector<HTMLElement>(`[data-testid="${CSS.escape(card)}"]`) ?? null;
     node?.focus();
+    await drawn();
+    this._makeRoom(at);
+    await drawn();
+    node?.scrollIntoView({ block: 'nearest' });
+    accordion.titles[at]?.scrollIntoView({ block: 'nearest' });
     if (!id) {
       return false;
     }
-    await drawn();
     if (section === 'models' && !find(`mlops-version-${id}`)) {
       const older = find(`mlops-model-${id.split('@')[0]}`)?.querySelector(':scope > details');
       older?.setAttribute('open', '');
@@ -79,11 +87,33 @@ export class Panel extends SidePanel {
     const card = { data: '', runs: `mlops-run-${hex}`, models: `mlops-version-${id}`, staging: `mlops-deployment-${id}` };
     const found = find(card[section]);
     found?.scrollIntoView({ block: 'start' });
+    accordion.titles[at]?.scrollIntoView({ block: 'nearest' });
     (found?.querySelector<HTMLElement>('button, summary') ?? node)?.focus();
     if (found && log) {
       await openLog(found);
     }
     return found !== null;
+  }
+
+  /** A section that does not show all it has grows, up to what it needs; the others share what is left as they did. */
+  private _makeRoom(at: number): void {
+    const accordion = this.content as AccordionPanel;
+    const sizes = (accordion.layout as AccordionLayout).absoluteSizes();
+    const all = sizes.reduce((sum, size) => sum + size, 0);
+    const others = sizes.filter((size, one) => size > 0 && one !== at);
+    const most = all - LEAST_PX * others.length;
+    const { node } = this.widgets[at] ?? {};
+    const needed = node?.scrollHeight ?? 0;
+    const enough = Math.min(needed, ENOUGH * this.node.clientHeight);
+    const wanted = Math.min(needed, most);
+    if (node && enough > most) {
+      node.style.minHeight = `${Math.round(enough)}px`;
+    } else if (wanted > (sizes[at] ?? 0)) {
+      const share = (most - wanted) / others.reduce((sum, size) => sum + size - LEAST_PX, 0);
+      const shared = (size: number) => (size > 0 ? LEAST_PX + (size - LEAST_PX) * share : 0);
+      accordion.setRelativeSizes(sizes.map((size, one) => (one === at ? wanted : shared(size))));
+    }
+    accordion.fit();
   }
 }
 

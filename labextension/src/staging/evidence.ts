@@ -6,7 +6,7 @@ const MOST = 12; // decades: stronger evidence is drawn at the upper edge
 export const decadesOf = (p: number): number => Math.min(MOST, Math.max(0, -Math.log10(Math.max(p, 1e-300))));
 
 /** `340 : 1` of a p-value; the words of the drift widget. */
-const oddsOf = (p: number): string =>
+export const oddsOf = (p: number): string =>
   p < 1e-6 ? `10${raised(Math.round(-Math.log10(Math.max(p, 1e-300))))} : 1` : `${Math.round(1 / p).toLocaleString('en')} : 1`;
 
 export const raised = (at: number): string => [...String(at)].map(digit => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('');

@@ -39,7 +39,10 @@ function Sending({ model, name, onLineage }: ISendingProps): JSX.Element {
   const [said, say] = React.useState('');
   const [problem, setProblem] = React.useState('');
   const images = files.filter(file => !file.name.endsWith('.csv')).length;
-  const choose = (all: readonly File[], wanted: (file: File) => boolean = () => true) => {
+  const inputs = { images: React.useRef<HTMLInputElement>(null), folder: React.useRef<HTMLInputElement>(null) };
+  const choose = (chosen: HTMLInputElement, wanted: (file: File) => boolean = () => true) => {
+    Object.values(inputs).forEach(({ current: one }) => one && one !== chosen && (one.value = '')); // the last choice counts
+    const all = [...(chosen.files ?? [])];
     const kept = all.filter(wanted);
     const rest = all.filter(file => !wanted(file) && !file.name.startsWith('.')).map(file => file.name);
     setFiles(kept);
@@ -67,20 +70,22 @@ function Sending({ model, name, onLineage }: ISendingProps): JSX.Element {
       <p>
         <label htmlFor={id}>Images (PNG or JPEG)</label>{' '}
         <input
+          ref={inputs.images}
           id={id}
           type="file"
           accept="image/png,image/jpeg"
           multiple
-          onChange={event => choose([...(event.target.files ?? [])])}
+          onChange={event => choose(event.target)}
         />
       </p>
       <p>
         <label htmlFor={`${id}-folder`}>or a folder of them, with its metadata.csv</label>{' '}
         <input
+          ref={inputs.folder}
           id={`${id}-folder`}
           type="file"
           {...{ webkitdirectory: '' }}
-          onChange={event => choose([...(event.target.files ?? [])], file => WANTED.test(file.name))}
+          onChange={event => choose(event.target, file => WANTED.test(file.name))}
         />
       </p>
       <Act kind="main" disabled={images === 0} onAct={send}>
@@ -102,18 +107,22 @@ function Answers({ answers, onLineage }: IAnswersProps): JSX.Element {
         <tr>
           <th scope="col">Image</th>
           <th scope="col">Says</th>
-          <th scope="col">Score</th>
-          <th scope="col">ms</th>
+          <th scope="col" className="mlops-mod-number">
+            Score
+          </th>
+          <th scope="col" className="mlops-mod-number">
+            ms
+          </th>
           <th scope="col">Why</th>
         </tr>
       </thead>
       <tbody>
         {answers.map((one, at) => (
           <tr key={at}>
-            <td>{one.image}</td>
+            <td className="mlops-mod-name">{one.image}</td>
             <td>{one.confident ? one.label : `${one.label}, unsure`}</td>
-            <td>{one.score.toFixed(3)}</td>
-            <td>{one.latency_ms.toFixed(1)}</td>
+            <td className="mlops-mod-number">{one.score.toFixed(3)}</td>
+            <td className="mlops-mod-number">{one.latency_ms.toFixed(1)}</td>
             <td>
               <Act kind="link" label={`Lineage of ${one.image}`} onAct={() => onLineage(one.image_id)}>
                 Lineage
