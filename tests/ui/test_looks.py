@@ -101,7 +101,9 @@ def test_of_two_choices_of_images_the_last_one_counts(bob, browser, tmp_path, pi
         (tmp_path / name).write_bytes(b"no image; it is not sent")
     with opened(browser, bob, path="lab/workspaces/small", pictures=pictures) as page:
         command(page, "mlops-nb:send-images", {"name": "staging"})
-        images, folder = page.get_by_test_id("mlops-send").locator("input[type=file]").all()
+        sending = page.get_by_test_id("mlops-send")
+        images = sending.get_by_label("Images (PNG or JPEG)")
+        folder = sending.get_by_label("or a folder of them")
         images.set_input_files(tmp_path / "a.png")
         folder.set_input_files(tmp_path)
         button(page.locator(".jp-Dialog"), "Send 2").wait_for()

@@ -134,7 +134,9 @@ def test_panels_do_their_work_and_tell_it_again(team, lab, browser, pictures):
         last.locator(".cm-content").fill("print(6 * 7 * 10)")
         last.locator(".cm-content").press("Control+Enter")
         last.get_by_text("420", exact=True).wait_for()
-        told(cell["train"], "slow: running, cell")  # the kernel answered meanwhile
+        cell["train"].get_by_text(
+            "slow: running, cell"
+        ).first.wait_for()  # the kernel answered meanwhile
         page.screenshot(path=pictures / "running.png")
         told(cell["train"], TOLD["train"])
         last.locator(".cm-content").fill("6 * 7")
