@@ -15,8 +15,7 @@ const SOON_MS = 2_000; // until such a look after something was begun here
 const ON_ITS_WAY_MS = 1_000; // that an event may take longer than an answer that counts it
 const PATIENCE_MS = 200; // with a server that has just begun, until what an earlier one knew is shown
 const DISMISSED = 'mlops-nb:dismissed:'; // + notebook -> when the newest work began that need not be shown
-const KEPT: ReadonlySet<Topic> = new Set<Topic>(['datasets', 'models', 'deployments']);
-const TOPICS: Readonly<Record<string, Topic>> = { data: 'datasets', models: 'models', staging: 'deployments' };
+const TOPICS: Readonly<Record<string, Kept>> = { data: 'datasets', models: 'models', staging: 'deployments' };
 
 type Slots = { [K in Topic]: ISlot<ISnapshots[K]> };
 const EMPTY = { value: null, problem: '' };
@@ -49,8 +48,9 @@ export class Model implements IMlops {
     if (!this._wanted.has(topic)) {
       this._wanted.add(topic);
       void this.refresh(topic);
-      if (KEPT.has(topic)) {
-        window.setTimeout(() => void this._recall(topic as Kept), PATIENCE_MS);
+      const kept = Object.values(TOPICS).find(one => one === topic);
+      if (kept) {
+        window.setTimeout(() => void this._recall(kept), PATIENCE_MS);
       }
     }
   }

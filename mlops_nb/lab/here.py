@@ -30,9 +30,6 @@ from ..pipeline.devices import devices
 from ..pipeline.runs import ask_to_stop
 
 # %% ../../nbs/17h_lab_here.ipynb #ba7163f7
-_SECTIONS = ("data", "models", "staging")
-
-
 class Here:
     "What is kept between two questions."
 
@@ -75,12 +72,13 @@ class Here:
 
     async def tell_acts(self) -> None:
         "Owe the sections that new acts of the ledger concern; all of them once, where nobody can say."
-        sections, deaf, self.deaf = _SECTIONS, self.deaf, True
-        with suppress(Told):
+        try:
             told = await self.worker.ask("changes:since", {"seq": self.seq}, again=True)
-            self.seq, self.deaf = told["seq"], False
-            sections = _SECTIONS if deaf else told["sections"]
-        if sections and not (deaf and self.deaf):
+            self.seq, sections, self.deaf = told["seq"], told["sections"], False
+        except Told:
+            sections = [] if self.deaf else ["data", "models", "staging"]
+            self.seq, self.deaf = None, True  # and all of them when somebody can again
+        if sections:
             self.owed.update(sections)
             self.nudge.set()
 

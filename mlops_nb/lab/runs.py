@@ -9,7 +9,6 @@ __all__ = ['NEWEST', 'LOG_CHARS', 'run_state', 'Runs', 'page', 'step_log', 'as_r
 import json
 import re
 import threading
-from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -86,12 +85,13 @@ class Runs:
         before: str | None = None,  # a run: only those that began before it
     ) -> list[dict[str, Any]]:
         "The states of the newest runs, newest first."
-        began = sorted((self._begin(ws, run_id), run_id) for run_id in ids_in(ws, "run"))
+        ids = ids_in(ws, "run")
+        if before is not None and before not in ids:
+            raise NotHere(f"{before} is not there any more. Reload the page.")
+        began = sorted((self._begin(ws, run_id), run_id) for run_id in ids)
         if before is not None:
-            at = bisect_left(began, (self._begin(ws, before), before))
-            if began[at : at + 1] != [(self._begin(ws, before), before)]:
-                raise NotHere(f"{before} is not there any more. Reload the page.")
-            began = began[:at]
+            last = self._begin(ws, before), before
+            began = [one for one in began if one < last]
         found = []
         for _, run_id in reversed(began):
             with suppress(NotHere):  # removed meanwhile, or damaged

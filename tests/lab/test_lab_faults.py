@@ -15,7 +15,7 @@ import httpx
 import pytest
 import websocket
 import worlds
-from servers import TOKEN, fits, jupyter, operations
+from servers import TOKEN, begins, fits, jupyter, operations
 
 from mlops_nb.ledger import record
 from mlops_nb.workspace import open_workspace
@@ -80,15 +80,6 @@ def hears(socket, topic, id=""):
         if event["schema_id"] == CHANGED and (event["topic"], event["id"]) == (topic, id):
             return event
     raise AssertionError(f"nothing was told about {topic} {id}")
-
-
-def begins(ws, status="running", **more):
-    "A job as one that works would have left it; its id."
-    name = uuid.uuid4().hex
-    said = {"id": f"job:{name}", "verb": "validate", "arguments": {}, "by": "eve", "status": status,
-            "began_at": "2026-01-31T08:15:00+00:00", "process": ["elsewhere", 1]}  # fmt: skip
-    (ws.folder("jobs", name) / "job.json").write_text(json.dumps(said | more))
-    return said["id"]
 
 
 @pytest.mark.parametrize("text", WRONG, ids=range(len(WRONG)))

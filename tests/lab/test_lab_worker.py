@@ -1,14 +1,13 @@
 "The process beside the server: it may die in the middle of a word, hang or be slow, and nobody waits for ever."
 
 import asyncio
-import json
 import os
 import signal
 import time
-import uuid
 from contextlib import asynccontextmanager
 
 import pytest
+from servers import begins
 
 from mlops_nb.lab import here as lab
 from mlops_nb.lab.errors import Told
@@ -127,15 +126,8 @@ def test_of_a_workspace_that_appears_only_what_is_new_is_told(tmp_path):
     ws = open_workspace(tmp_path / ".mlops")
     record(ws, "note", by="eve")
 
-    def job(began_at: str, status: str) -> str:
-        name = uuid.uuid4().hex
-        said = {"id": f"job:{name}", "verb": "validate", "arguments": {}, "by": "eve",
-                "status": status, "began_at": began_at, "process": ["elsewhere", 1]}  # fmt: skip
-        (ws.folder("jobs", name) / "job.json").write_text(json.dumps(said))
-        return said["id"]
-
-    job("2026-01-31T08:15:00.000+00:00", "done")
-    new = {job("2026-01-31T08:15:00.000+00:00", "running"), job(now(), "done")}
+    begins(ws, "done")
+    new = {begins(ws), begins(ws, "done", began_at=now())}
     assert {event["id"] for event in watcher.look() if event["topic"] == "job"} == new
 
 

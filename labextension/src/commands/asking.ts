@@ -2,7 +2,7 @@ import { Notification, showErrorMessage } from '@jupyterlab/apputils';
 
 import { ago } from '../parts';
 import { text, type Fields } from '../reading';
-import type { IMlops, ISnapshots } from '../tokens';
+import type { IMlops, ISnapshots, Kept } from '../tokens';
 
 /** One property of the JSON Schema of a question that this front end asks itself. */
 export interface IProperty {
@@ -68,10 +68,7 @@ function tellProblem(said: string): void {
 }
 
 /** What is known of a topic; the server is asked where nothing is yet. */
-export async function listOf<K extends 'datasets' | 'models' | 'deployments'>(
-  model: IMlops,
-  topic: K
-): Promise<ISnapshots[K] | readonly never[]> {
+export async function listOf<K extends Kept>(model: IMlops, topic: K): Promise<ISnapshots[K] | readonly never[]> {
   if (model.slot(topic).value === null || model.slot(topic).asOf) {
     await model.refresh(topic);
   }

@@ -18,7 +18,7 @@ export function addModelCommands(commands: CommandRegistry, model: IMlops): void
     label: 'Judge a model …',
     caption: 'Evaluate a model beside the one in staging, and put the gate’s Decision on record',
     execute: async args => {
-      const [models] = await Promise.all([known(), model.slot('datasets').value ?? model.refresh('datasets')]);
+      const [models] = await Promise.all([known(), listOf(model, 'datasets')]);
       const versions = models.flatMap(one => one.versions.map(version => ({ one, version })));
       const choices = versions.map(({ one, version }) => ({ id: version.bundle, label: nameOf(one, version) }));
       const bundle = text(args.bundle) || choices[0]?.id;

@@ -52,7 +52,7 @@ export function addNotebookCommands(
     caption: 'Give what was trained a name and a version',
     icon: icons.model,
     execute: async args => {
-      await Promise.all([model.slot('models').value ?? model.refresh('models'), model.slot('runs').value ?? model.refresh('runs')]);
+      await Promise.all([listOf(model, 'models'), model.slot('runs').value ?? model.refresh('runs')]);
       await ask(registering(model, path(args), text(args.bundle)));
     }
   });
